@@ -1,0 +1,137 @@
+//! The command line: serve by default, and a few small helpers.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, Given};
+use crate::numeric::catalogue;
+use crate::service::Service;
+use crate::wire;
+
+/// The loss-function server. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "lossd", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// A TOML file with settings under the names of the flags, with underscores
+    #[arg(long, env = "LOSSD_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the catalogue of losses
+    Losses,
+    /// Ask a server whether it is ready; the exit code tells
+    Probe,
+}
+
+/// The exit code for a command line or settings that are wrong.
+const USAGE: u8 = 64;
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match Config::load(cli.given, cli.config.as_ref()) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, USAGE),
+    };
+    match cli.command {
+        None => serve(config),
+        Some(Command::Losses) => match io::stdout().write_all(wire::catalogue::table(catalogue::all()).as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error.to_string(), 1),
+        },
+        Some(Command::Probe) => match probe(&config.listen) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, 1),
+        },
+    }
+}
+
+fn fail(error: &str, code: u8) -> ExitCode {
+    // Nothing is left to do if even this cannot be written.
+    let _ = writeln!(io::stderr(), "lossd: {error}");
+    ExitCode::from(code)
+}
+
+fn serve(config: Config) -> ExitCode {
+    if let Err(error) = start_log(&config) {
+        return fail(&error, USAGE);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.threads().max(2))
+        .max_blocking_threads(config.threads() + 2)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.to_string(), 1),
+    };
+    let served = runtime.block_on(wire::serve::serve(Service::new(config)));
+    // Work that nobody waits for any more must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string(), 1),
+    }
+}
+
+fn start_log(config: &Config) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&config.log_level)
+        .map_err(|error| format!("log_level is wrong: {error}"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if config.log_format == "json" {
+        log.json().flatten_event(true).init();
+    } else {
+        log.with_target(false).init();
+    }
+    Ok(())
+}
+
+/// Asks the server at an address for `/readyz`.
+fn probe(listen: &str) -> Result<(), String> {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let mut address = listen
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut addresses| addresses.next())
+        .ok_or_else(|| format!("`{listen}` is not an address"))?;
+    if address.ip().is_unspecified() {
+        address = SocketAddr::from(([127, 0, 0, 1], address.port()));
+    }
+    let ask = || -> io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.take(4096).read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let answer = ask().map_err(|error| format!("{address} does not answer: {error}"))?;
+    let status = answer.lines().next().unwrap_or_default();
+    if status.starts_with("HTTP/1.1 200") {
+        return Ok(());
+    }
+    Err(format!("{address} is not ready: {status}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

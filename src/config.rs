@@ -1,0 +1,213 @@
+//! Settings: each declared once below, and read from flags, environment variables and a TOML file
+//! under the same name. A flag wins over the environment, the environment over the file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crate::numeric::simd::Level;
+
+/// One setting as the documents show it.
+pub struct Described {
+    /// The name in the file; the flag has hyphens for its underscores.
+    pub name: &'static str,
+    /// The environment variable.
+    pub env: &'static str,
+    /// The default.
+    pub default: &'static str,
+    /// What it sets.
+    pub help: &'static str,
+}
+
+macro_rules! settings {
+    ($( $name:ident: $type:ty = $default:literal, $env:literal, $help:literal; )*) => {
+        /// The settings as they were given; none where the default holds.
+        #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Given {
+            $(
+                #[doc = $help]
+                #[arg(long, env = $env, global = true,
+                      help = concat!($help, " [default: ", $default, "]"))]
+                pub $name: Option<$type>,
+            )*
+        }
+
+        impl Given {
+            /// These settings, and the other ones where these have none.
+            #[must_use]
+            pub fn or(self, other: Given) -> Given {
+                Given { $( $name: self.$name.or(other.$name), )* }
+            }
+        }
+
+        /// The settings of a server.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Config {
+            $( #[doc = $help] pub $name: $type, )*
+        }
+
+        impl From<Given> for Config {
+            fn from(given: Given) -> Config {
+                Config { $( $name: given.$name.unwrap_or_else(|| $default.to_owned()), )* }
+            }
+        }
+
+        /// Every setting, for the documents.
+        pub const DESCRIBED: &[Described] = &[
+            $( Described {
+                name: stringify!($name),
+                env: $env,
+                default: stringify!($default),
+                help: $help,
+            }, )*
+        ];
+    };
+}
+
+settings! {
+    listen: String = "127.0.0.1:8080", "LOSSD_LISTEN",
+        "Address and port to listen on";
+    body_bytes_max: usize = 67_108_864, "LOSSD_BODY_BYTES_MAX",
+        "Largest body that is read, in bytes";
+    jobs_max: usize = 64, "LOSSD_JOBS_MAX",
+        "Requests that may hold a body at once; more are refused with 503";
+    threads: usize = 0, "LOSSD_THREADS",
+        "Threads that compute; 0 for one per core";
+    simd: String = "auto", "LOSSD_SIMD",
+        "CPU level of the kernels: auto, baseline, avx2, avx512 or neon";
+    deadline_seconds: f64 = 30.0, "LOSSD_DEADLINE_SECONDS",
+        "Longest time for reading a body, and again for answering it";
+    header_seconds: f64 = 10.0, "LOSSD_HEADER_SECONDS",
+        "Longest time for receiving a request's head; also how long an idle connection is kept";
+    drain_seconds: f64 = 20.0, "LOSSD_DRAIN_SECONDS",
+        "Longest time for finishing requests after SIGTERM";
+    log_format: String = "human", "LOSSD_LOG_FORMAT",
+        "Format of the log: human or json";
+    log_level: String = "info", "LOSSD_LOG_LEVEL",
+        "Least level that is logged: error, warn, info, debug or trace, or a filter of targets";
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::from(Given::default())
+    }
+}
+
+impl Config {
+    /// The settings from flags and environment, and from a file where one is named.
+    ///
+    /// # Errors
+    /// A sentence that names the file or the setting that is wrong.
+    pub fn load(given: Given, file: Option<&PathBuf>) -> Result<Config, String> {
+        let from_file = match file {
+            Some(path) => read_file(path)?,
+            None => Given::default(),
+        };
+        let config = Config::from(given.or(from_file));
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.simd != "auto" && Level::named(&self.simd).is_none() {
+            let names: Vec<&str> = Level::available().iter().map(|level| level.name()).collect();
+            let names = names.join(", ");
+            return Err(format!("simd must be auto or one of {names} on this machine, got `{}`", self.simd));
+        }
+        if !["human", "json"].contains(&self.log_format.as_str()) {
+            return Err(format!("log_format must be human or json, got `{}`", self.log_format));
+        }
+        if self.jobs_max == 0 {
+            return Err("jobs_max must be at least 1".to_owned());
+        }
+        for (name, seconds) in [
+            ("deadline_seconds", self.deadline_seconds),
+            ("header_seconds", self.header_seconds),
+            ("drain_seconds", self.drain_seconds),
+        ] {
+            if !(0.0..=86_400.0).contains(&seconds) || (seconds == 0.0 && name != "drain_seconds") {
+                return Err(format!("{name} must be above 0 and at most 86400, got {seconds}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many threads compute.
+    pub fn threads(&self) -> usize {
+        match self.threads {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
+    /// The CPU level of the kernels.
+    pub fn simd_level(&self) -> Level {
+        Level::named(&self.simd).unwrap_or_else(Level::best)
+    }
+
+    /// The longest time for reading a body, and for answering it.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_secs_f64(self.deadline_seconds)
+    }
+
+    /// The longest time for receiving a request's head.
+    pub fn header_timeout(&self) -> Duration {
+        Duration::from_secs_f64(self.header_seconds)
+    }
+
+    /// The longest time for finishing requests.
+    pub fn drain_timeout(&self) -> Duration {
+        Duration::from_secs_f64(self.drain_seconds)
+    }
+}
+
+fn read_file(path: &Path) -> Result<Given, String> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the settings in {}: {error}", path.display()))?;
+    toml::from_str(&text)
+        .map_err(|error| format!("the settings in {} are wrong: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_agree_everywhere() {
+        for setting in DESCRIBED {
+            assert_eq!(setting.env, format!("LOSSD_{}", setting.name.to_uppercase()));
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let directory = std::env::temp_dir().join(format!("lossd-config-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("lossd.toml");
+        fs::write(&file, "jobs_max = 3\nlisten = \"[::1]:1\"\n").unwrap();
+        let given = Given { jobs_max: Some(5), ..Given::default() };
+        let config = Config::load(given, Some(&file)).unwrap();
+        assert_eq!((config.jobs_max, config.listen.as_str()), (5, "[::1]:1"));
+        assert_eq!(config.body_bytes_max, Config::default().body_bytes_max);
+        fs::write(&file, "jobs_maximum = 3\n").unwrap();
+        let error = Config::load(Given::default(), Some(&file)).unwrap_err();
+        assert!(error.contains("jobs_maximum"), "{error}");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_refused() {
+        let wrong = [
+            Given { simd: Some("mmx".to_owned()), ..Given::default() },
+            Given { log_format: Some("xml".to_owned()), ..Given::default() },
+            Given { jobs_max: Some(0), ..Given::default() },
+            Given { deadline_seconds: Some(0.0), ..Given::default() },
+            Given { drain_seconds: Some(-1.0), ..Given::default() },
+        ];
+        for given in wrong {
+            assert!(Config::load(given.clone(), None).is_err(), "{given:?}");
+        }
+    }
+}

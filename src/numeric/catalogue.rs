@@ -1,0 +1,184 @@
+//! The catalogue: every loss, and the one with a given name.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::loss::Loss;
+use super::losses::{
+    binary, classes, distribution, divergence, embedding, regression, sequence,
+};
+
+/// Losses that belong together.
+pub struct Family {
+    /// The name in the catalogue.
+    pub name: &'static str,
+    /// What they are for.
+    pub title: &'static str,
+    /// The losses.
+    pub losses: &'static [Loss],
+}
+
+/// All families, in the order of the documents.
+pub const FAMILIES: &[Family] = &[
+    Family { name: "regression", title: "Regression", losses: regression::LOSSES },
+    Family {
+        name: "distribution",
+        title: "Counts and distributions",
+        losses: distribution::LOSSES,
+    },
+    Family { name: "binary", title: "Binary and multi-label", losses: binary::LOSSES },
+    Family { name: "classes", title: "Classes", losses: classes::LOSSES },
+    Family { name: "divergence", title: "Divergences", losses: divergence::LOSSES },
+    Family { name: "sequence", title: "Sequences", losses: sequence::LOSSES },
+    Family { name: "embedding", title: "Pairs and triplets", losses: embedding::LOSSES },
+];
+
+/// Every loss, family by family.
+pub fn all() -> impl Iterator<Item = &'static Loss> + Clone {
+    FAMILIES.iter().flat_map(|family| family.losses)
+}
+
+/// The family of a loss.
+pub fn family_of(name: &str) -> Option<&'static Family> {
+    FAMILIES.iter().find(|family| family.losses.iter().any(|loss| loss.card.name == name))
+}
+
+/// The loss of that name or alias, however it is spelled: upper case, kebab-case, torch's class
+/// name or its function name with `_loss`.
+pub fn find(name: &str) -> Option<&'static Loss> {
+    static BY_NAME: LazyLock<HashMap<String, &'static Loss>> = LazyLock::new(|| {
+        let names = |loss: &'static Loss| {
+            let card = &loss.card;
+            card.aliases.iter().chain([&card.name]).map(move |name| (plain(name), loss))
+        };
+        all().flat_map(names).collect()
+    });
+    let plain = plain(name);
+    let without_ending = plain.strip_suffix("loss").unwrap_or(&plain);
+    BY_NAME.get(&plain).or_else(|| BY_NAME.get(without_ending)).copied()
+}
+
+/// A name without its spelling: lower case, letters and digits and what divides words in aliases.
+fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|c| !matches!(c, '_' | '-'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+/// The names nearest to one that is not there, the nearest first; none if nothing is near.
+pub fn nearest(name: &str) -> Vec<&'static str> {
+    let asked = plain(name);
+    let mut near: Vec<(usize, &'static str)> = all()
+        .filter_map(|loss| {
+            let spellings = loss.card.aliases.iter().chain([&loss.card.name]);
+            let best = spellings.map(|spelling| closeness(&asked, &plain(spelling))).min()?;
+            (best <= 1 + asked.len() / 3).then_some((best, loss.card.name))
+        })
+        .collect();
+    near.sort();
+    near.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+fn closeness(asked: &str, name: &str) -> usize {
+    // A name that the asked one begins or is part of is near, however long it is.
+    if 3 <= asked.len() && name.contains(asked) {
+        return 1;
+    }
+    edit_distance(asked, name)
+}
+
+/// How many letters must be added, dropped or changed to turn one word into the other.
+pub fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_plain() {
+        let mut seen = HashSet::new();
+        for loss in all() {
+            let card = &loss.card;
+            for name in card.aliases.iter().chain([&card.name]) {
+                assert!(seen.insert(plain(name)), "{name} stands for two losses");
+            }
+            assert!(card.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'));
+        }
+    }
+
+    #[test]
+    fn cards_are_complete() {
+        for loss in all() {
+            let card = &loss.card;
+            for text in [
+                card.title,
+                card.summary,
+                card.formula,
+                card.unreduced,
+                card.mean,
+                card.kinks,
+                card.use_case,
+                card.activation,
+                card.outliers,
+                card.source,
+                card.example,
+            ] {
+                assert!(!text.is_empty(), "{} lacks a part of its card", card.name);
+            }
+            assert!(card.summary.ends_with('.'), "{}: the summary is a sentence", card.name);
+            let differentiable = card.inputs.iter().take_while(|input| input.differentiable).count();
+            assert!(0 < differentiable, "{} has a gradient", card.name);
+            assert!(
+                card.inputs[differentiable..].iter().all(|input| !input.differentiable),
+                "{}: inputs with a gradient come first",
+                card.name
+            );
+        }
+    }
+
+    #[test]
+    fn losses_are_found_however_they_are_spelled() {
+        let spelled = [
+            ("mse", "mse"),
+            ("MSE", "mse"),
+            ("mse_loss", "mse"),
+            ("MSELoss", "mse"),
+            ("mae", "l1"),
+            ("smooth-l1", "smooth_l1"),
+            ("SmoothL1Loss", "smooth_l1"),
+            ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"),
+            ("CrossEntropyLoss", "cross_entropy"),
+            ("focal", "sigmoid_focal"),
+            ("reg:squarederror", "mse"),
+            ("KLDivLoss", "kl_div"),
+        ];
+        for (asked, name) in spelled {
+            assert_eq!(find(asked).map(|loss| loss.card.name), Some(name), "{asked}");
+        }
+        assert!(find("loss").is_none());
+        assert!(find("").is_none());
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_has_near_ones() {
+        assert_eq!(nearest("hubber"), ["huber"]);
+        assert_eq!(nearest("crossentropi")[0], "cross_entropy");
+        assert!(nearest("zzzzzzzzzz").is_empty());
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,64 @@
+//! Drivers: each walks a batch in one form and calls the loss's body where the numbers are.
+//!
+//! `pointwise` for losses whose element looks at the same element of each input, `rowwise` for
+//! losses that look at one row (classes, features) at a time, `batchwise` for all others.
+
+pub mod batchwise;
+pub mod pointwise;
+pub mod rowwise;
+
+use std::thread;
+
+use super::job::{Job, Reduction};
+use super::simd::Number;
+use super::tensor::Tensor;
+
+/// Below this many elements a second thread costs more than it saves.
+const ELEMENTS_PER_THREAD: usize = 1 << 17;
+
+/// How many threads a batch of so many elements is worth.
+fn threads_for<T>(job: &Job<T>, elements: usize) -> usize {
+    job.options.threads.min(elements / ELEMENTS_PER_THREAD).max(1)
+}
+
+/// Whether the unreduced losses are part of the answer.
+fn wants_losses<T>(job: &Job<T>) -> bool {
+    job.options.losses || job.options.reduction == Reduction::None
+}
+
+/// Works on all chunks, each but the first on a thread of its own, and gives the results back in
+/// the chunks' order.
+fn in_parallel<C: Send, O: Send>(chunks: Vec<C>, work: impl Fn(C) -> O + Sync) -> Vec<O> {
+    let mut chunks = chunks.into_iter();
+    let Some(first) = chunks.next() else { return Vec::new() };
+    thread::scope(|scope| {
+        let others: Vec<_> = chunks.map(|chunk| scope.spawn(|| work(chunk))).collect();
+        let mut results = vec![work(first)];
+        for other in others {
+            match other.join() {
+                Ok(result) => results.push(result),
+                // A panic in a body goes on to the job's own thread, which reports it.
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        results
+    })
+}
+
+/// How many of `total` pieces each of `threads` threads takes.
+fn share(total: usize, threads: usize) -> usize {
+    total.div_ceil(threads).max(1)
+}
+
+/// The gradients under the names of their inputs.
+fn named_gradients<T: Number, const D: usize>(
+    job: &Job<T>,
+    shapes: [Vec<usize>; D],
+    slopes: [Vec<T>; D],
+) -> Vec<(&'static str, Tensor<T>)> {
+    if !job.options.gradients {
+        return Vec::new();
+    }
+    let tensors = shapes.into_iter().zip(slopes).map(|(shape, values)| Tensor::new(shape, values));
+    job.card.inputs.iter().map(|input| input.name).zip(tensors).collect()
+}

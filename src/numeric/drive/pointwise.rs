@@ -1,0 +1,304 @@
+//! Losses whose element `i` looks at element `i` of each input and at nothing else.
+
+use std::array;
+use std::ops::Range;
+
+use super::{in_parallel, named_gradients, share, threads_for, wants_losses};
+use crate::numeric::args::Args;
+use crate::numeric::card::Card;
+use crate::numeric::fault::Fault;
+use crate::numeric::job::{Job, Outcome};
+use crate::numeric::real::{Real, pick};
+use crate::numeric::reduce::{BLOCK, BlockSum, Elements, Frame, nonfinite};
+use crate::numeric::simd::{Kernel, Number};
+use crate::numeric::tensor::agree;
+
+/// A loss of `K` numbers per element, the first `D` of which have a gradient.
+pub trait Pointwise<const K: usize, const D: usize>: Sized + Sync {
+    /// The description.
+    const CARD: Card;
+
+    /// Reads the parameters.
+    fn new(args: &Args) -> Self;
+
+    /// The loss of one element and its slope in each of the first `D` numbers.
+    fn at<R: Real>(&self, x: [R; K]) -> (R, [R; D]);
+
+    /// Where the `K` numbers come from: the first `K` inputs of the card, all of one shape.
+    fn arrange<'a, T: Number>(&self, job: &'a Job<T>) -> Result<Arrangement<'a, T, K>, Fault> {
+        Arrangement::of_inputs(job)
+    }
+}
+
+/// Where the numbers of each element come from.
+pub struct Arrangement<'a, T, const K: usize> {
+    /// The shape of the unreduced loss.
+    pub shape: Vec<usize>,
+    /// One lane per number.
+    pub lanes: [Lane<'a, T>; K],
+    /// Which elements have no label yet.
+    pub missing: Option<Vec<bool>>,
+    /// A factor on each loss that does not count in the denominator.
+    pub factor: Option<Vec<T>>,
+}
+
+/// The numbers of one lane, one per element of the loss.
+pub enum Lane<'a, T> {
+    /// As the caller sent them.
+    Given(&'a [T]),
+    /// The same number for every element.
+    Same(T),
+    /// A smaller tensor repeated over the elements; the places say which number each one gets.
+    Repeated {
+        /// One number per element.
+        values: Vec<T>,
+        /// The place of each in the smaller tensor.
+        places: Vec<usize>,
+        /// The smaller tensor's shape.
+        shape: Vec<usize>,
+    },
+}
+
+impl<'a, T: Number> Lane<'a, T> {
+    /// A tensor repeated over the elements.
+    pub fn repeated(shape: &[usize], values: &[T], places: Vec<usize>) -> Lane<'a, T> {
+        let spread = places.iter().map(|&place| values[place]).collect();
+        Lane::Repeated { values: spread, places, shape: shape.to_vec() }
+    }
+
+    fn stretch(&self, range: Range<usize>) -> Stretch<'_, T> {
+        match self {
+            Lane::Given(values) => Stretch::Each(&values[range]),
+            Lane::Same(value) => Stretch::Same(*value),
+            Lane::Repeated { values, .. } => Stretch::Each(&values[range]),
+        }
+    }
+}
+
+impl<'a, T: Number, const K: usize> Arrangement<'a, T, K> {
+    /// The first `K` inputs of the card, which must have one shape.
+    pub fn of_inputs(job: &'a Job<T>) -> Result<Arrangement<'a, T, K>, Fault> {
+        let first = job.real(0)?;
+        let mut lanes = array::from_fn(|_| Lane::Given(first.values.as_slice()));
+        for (place, lane) in lanes.iter_mut().enumerate().skip(1) {
+            let tensor = job.real(place)?;
+            let inputs = job.card.inputs;
+            agree(inputs[place].name, &tensor.shape, inputs[0].name, &first.shape)?;
+            *lane = Lane::Given(&tensor.values);
+        }
+        let missing = match job.card.inputs.iter().position(|input| input.label) {
+            Some(place) => job.real(place)?.missing.clone(),
+            None => None,
+        };
+        Ok(Arrangement { shape: first.shape.clone(), lanes, missing, factor: None })
+    }
+}
+
+/// Evaluates a pointwise loss on a batch.
+///
+/// # Errors
+/// Whatever the arrangement or the weights find wrong.
+pub fn evaluate<L, T, const K: usize, const D: usize>(job: &Job<T>) -> Result<Outcome<T>, Fault>
+where
+    L: Pointwise<K, D>,
+    T: Number,
+{
+    let loss = L::new(&job.args);
+    let Arrangement { shape, lanes, missing, factor } = loss.arrange(job)?;
+    let elements = Elements { shape, ignored: None, missing, factor, mass: None };
+    let frame = Frame::new(job, elements)?;
+    let total = frame.total();
+    let mut losses = vec![T::default(); if wants_losses(job) { total } else { 0 }];
+    let mut slopes: [Vec<T>; D] =
+        array::from_fn(|_| vec![T::default(); if job.options.gradients { total } else { 0 }]);
+
+    let sums = walk(job, &loss, &lanes, &frame, &mut losses, &mut slopes);
+    let sum = sums.iter().sum::<f64>();
+    let found = if wants_losses(job) || sum.is_finite() {
+        None
+    } else {
+        // Only a sum that is not finite asks for the losses themselves.
+        let mut losses = vec![T::default(); total];
+        walk(job, &loss, &lanes, &frame, &mut losses, &mut array::from_fn(|_| Vec::new()));
+        nonfinite(&losses)
+    };
+
+    let mut shapes = array::from_fn(|_| frame.shape.clone());
+    if job.options.gradients {
+        for (number, lane) in lanes.iter().take(D).enumerate() {
+            if let Lane::Repeated { places, shape, .. } = lane {
+                slopes[number] = gathered(&slopes[number], places, shape.iter().product());
+                shapes[number].clone_from(shape);
+            }
+        }
+    }
+    let gradients = named_gradients(job, shapes, slopes);
+    let losses = wants_losses(job).then_some(losses);
+    let mut outcome = frame.outcome(job, sum, losses, gradients);
+    outcome.nonfinite = outcome.nonfinite.or(found);
+    Ok(outcome)
+}
+
+/// The slopes of a repeated tensor: the sum over all elements that each number went to.
+fn gathered<T: Number>(slopes: &[T], places: &[usize], length: usize) -> Vec<T> {
+    let mut sums = vec![0.0; length];
+    for (slope, &place) in slopes.iter().zip(places) {
+        sums[place] += slope.to_f64();
+    }
+    sums.into_iter().map(T::of).collect()
+}
+
+/// Walks the whole batch, on several threads where it is large, and gives the sum of each block.
+fn walk<L, T, const K: usize, const D: usize>(
+    job: &Job<T>,
+    loss: &L,
+    lanes: &[Lane<'_, T>; K],
+    frame: &Frame<T>,
+    losses: &mut [T],
+    slopes: &mut [Vec<T>; D],
+) -> Vec<f64>
+where
+    L: Pointwise<K, D>,
+    T: Number,
+{
+    let total = frame.total();
+    let length = BLOCK * share(total.div_ceil(BLOCK), threads_for(job, total));
+    let mut losses = losses;
+    let mut slopes = slopes.each_mut().map(Vec::as_mut_slice);
+    let mut chunks = Vec::new();
+    for start in (0..total).step_by(length) {
+        let range = start..total.min(start + length);
+        chunks.push(Chunk {
+            loss,
+            lanes,
+            frame,
+            losses: take_front(&mut losses, range.len()),
+            slopes: slopes.each_mut().map(|slope| take_front(slope, range.len())),
+            range,
+        });
+    }
+    in_parallel(chunks, |chunk| T::dispatch(job.options.level, chunk)).concat()
+}
+
+/// Splits the front off a buffer; all of it where it is shorter (an output that is not wanted).
+fn take_front<'a, T>(buffer: &mut &'a mut [T], length: usize) -> &'a mut [T] {
+    let whole = std::mem::take(buffer);
+    let (front, rest) = whole.split_at_mut(length.min(whole.len()));
+    *buffer = rest;
+    front
+}
+
+/// A stretch of the batch, as long as some number of blocks.
+struct Chunk<'a, L, T, const K: usize, const D: usize> {
+    loss: &'a L,
+    lanes: &'a [Lane<'a, T>; K],
+    frame: &'a Frame<T>,
+    range: Range<usize>,
+    losses: &'a mut [T],
+    slopes: [&'a mut [T]; D],
+}
+
+enum Stretch<'a, T> {
+    Each(&'a [T]),
+    Same(T),
+}
+
+/// How many elements go through the body at once: enough to fill the widest vectors several
+/// times, few enough to stay in the first cache.
+const STRIP: usize = 64;
+
+impl<L, T, const K: usize, const D: usize> Kernel<T> for Chunk<'_, L, T, K, D>
+where
+    L: Pointwise<K, D>,
+    T: Number,
+{
+    type Out = Vec<f64>;
+
+    #[inline(always)]
+    fn run<R: Real<Elem = T>>(self) -> Vec<f64> {
+        let Chunk { loss, lanes, frame, range, losses, slopes } = self;
+        let scale = R::of(frame.scale.to_f64());
+        let mut sums = Vec::with_capacity(range.len().div_ceil(BLOCK));
+        let mut at = range.start;
+        while at < range.end {
+            let block_end = range.end.min(at + BLOCK);
+            let mut sum = BlockSum::ZERO;
+            while at < block_end {
+                let end = block_end.min(at + STRIP);
+                let (length, offset) = (end - at, at - range.start);
+                let x: [[R; STRIP]; K] =
+                    array::from_fn(|k| load(&lanes[k].stretch(at..end), length));
+                let mut value = [R::of(0.0); STRIP];
+                let mut slope = [[R::of(0.0); STRIP]; D];
+                for i in 0..STRIP {
+                    let (v, s) = loss.at(array::from_fn(|k| x[k][i]));
+                    value[i] = v;
+                    for d in 0..D {
+                        slope[d][i] = s[d];
+                    }
+                }
+                weigh(frame, at, length, &mut value, &mut slope);
+                sum.add(&value[..length]);
+                if !losses.is_empty() {
+                    R::view_mut(&mut losses[offset..offset + length])
+                        .copy_from_slice(&value[..length]);
+                }
+                for d in 0..D {
+                    if !slopes[d].is_empty() {
+                        let out = R::view_mut(&mut slopes[d][offset..offset + length]);
+                        for i in 0..length {
+                            out[i] = slope[d][i] * scale;
+                        }
+                    }
+                }
+                at = end;
+            }
+            sums.push(sum.total());
+        }
+        sums
+    }
+}
+
+/// A strip of numbers, padded with its last one so that the body always sees a full strip.
+#[inline(always)]
+fn load<R: Real>(stretch: &Stretch<'_, R::Elem>, length: usize) -> [R; STRIP] {
+    match stretch {
+        Stretch::Each(values) => {
+            let values = R::view(values);
+            match values.first_chunk::<STRIP>() {
+                Some(full) => *full,
+                None => array::from_fn(|i| values[i.min(length - 1)]),
+            }
+        }
+        Stretch::Same(value) => [R::of(value.to_f64()); STRIP],
+    }
+}
+
+/// Applies the weights and leaves out what is left out.
+#[inline(always)]
+fn weigh<R: Real, const D: usize>(
+    frame: &Frame<R::Elem>,
+    at: usize,
+    length: usize,
+    value: &mut [R; STRIP],
+    slope: &mut [[R; STRIP]; D],
+) {
+    if let Some(weight) = &frame.weight {
+        let weight = R::view(&weight[at..at + length]);
+        for i in 0..length {
+            value[i] = value[i] * weight[i];
+            for slope in slope.iter_mut() {
+                slope[i] = slope[i] * weight[i];
+            }
+        }
+    }
+    if let Some(skip) = &frame.skip {
+        let skip = &skip[at..at + length];
+        for i in 0..length {
+            value[i] = pick(skip[i], R::of(0.0), value[i]);
+            for slope in slope.iter_mut() {
+                slope[i] = pick(skip[i], R::of(0.0), slope[i]);
+            }
+        }
+    }
+}

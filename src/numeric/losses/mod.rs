@@ -1,0 +1,10 @@
+//! The losses, one file per family. Each file lists its losses at the top; a loss is a struct of
+//! its parameters, a card, and one body.
+
+pub mod binary;
+pub mod classes;
+pub mod distribution;
+pub mod divergence;
+pub mod embedding;
+pub mod regression;
+pub mod sequence;

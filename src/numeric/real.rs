@@ -1,0 +1,216 @@
+//! `Real`: the arithmetic that a loss body may use, whatever number it runs on.
+//!
+//! A body is written once against this trait and run with `f32` and [`Fused`](super::simd::Fused)
+//! (the serving types), `f64`, and in tests with a dual number that carries the exact derivative.
+//! Bodies choose with [`pick`] and never branch on data around a costly call, so that the
+//! compiler can turn the loop around them into vector instructions.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use super::math::{self, Separate};
+use super::simd::Number;
+
+/// A number that a loss body can compute with.
+///
+/// Comparisons look at the value alone. Every method is total: out of range gives NaN or an
+/// infinity as IEEE 754 has it, never a panic.
+pub trait Real:
+    Copy
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + Send
+    + Sync
+    + 'static
+{
+    /// The type that tensors of this number are stored in.
+    type Elem: Number;
+
+    /// Reads stored numbers as this type; costs nothing.
+    fn view(elements: &[Self::Elem]) -> &[Self];
+    /// Writes this type into stored numbers; costs nothing.
+    fn view_mut(elements: &mut [Self::Elem]) -> &mut [Self];
+
+    /// The nearest representable number.
+    fn of(x: f64) -> Self;
+    /// The value in double precision.
+    fn to_f64(self) -> f64;
+
+    /// Absolute value; its slope at 0 is 0.
+    fn abs(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// e to the power of `self`.
+    fn exp(self) -> Self;
+    /// e to the power of `self`, less one, exact near 0.
+    fn exp_m1(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// Natural logarithm of one plus `self`, exact near 0.
+    fn ln_1p(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// `self` to a constant power, for `self` of at least 0.
+    fn powf(self, exponent: f64) -> Self;
+
+    /// The logistic function 1 / (1 + e⁻ˣ), without overflow.
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        let small = (-self.abs()).exp();
+        let large = Self::of(1.0) / (Self::of(1.0) + small);
+        pick(self < Self::of(0.0), small * large, large)
+    }
+
+    /// ln(1 + eˣ), without overflow and exact in both tails.
+    #[inline(always)]
+    fn softplus(self) -> Self {
+        let zero = Self::of(0.0);
+        // NaN reaches the sum through the exponential.
+        pick(zero < self, self, zero) + (-self.abs()).exp().ln_1p()
+    }
+
+    /// -1, 0 or 1; 0 for NaN, as torch's subgradient of the absolute value has it.
+    #[inline(always)]
+    fn sign(self) -> Self {
+        let zero = Self::of(0.0);
+        let negative = pick(self < zero, Self::of(-1.0), zero);
+        pick(zero < self, Self::of(1.0), negative)
+    }
+
+    /// The larger of two numbers; NaN in `self` is kept.
+    #[inline(always)]
+    fn at_least(self, floor: f64) -> Self {
+        let floor = Self::of(floor);
+        pick(self < floor, floor, self)
+    }
+
+    /// The square.
+    #[inline(always)]
+    fn squared(self) -> Self {
+        self * self
+    }
+}
+
+/// `a` where `condition` holds, else `b`. Both are computed, so a loop around it stays straight.
+#[inline(always)]
+pub fn pick<R>(condition: bool, a: R, b: R) -> R {
+    if condition { a } else { b }
+}
+
+/// `x · y` where an `x` of exactly 0 wins over an infinite `y`; NaN still goes through.
+#[inline(always)]
+pub fn product_or_zero<R: Real>(x: R, y: R) -> R {
+    let wins = x == R::of(0.0) && y.partial_cmp(&y).is_some();
+    pick(wins, R::of(0.0), x * y)
+}
+
+/// The single-precision functions of [`Real`], for a type that wraps an `f32` and the way of
+/// multiplying and adding that its CPU level has.
+macro_rules! single_precision {
+    ($fma:ty, $wrap:expr, $inner:expr) => {
+        #[inline(always)]
+        fn of(x: f64) -> Self {
+            $wrap(x as f32)
+        }
+        #[inline(always)]
+        fn to_f64(self) -> f64 {
+            f64::from($inner(self))
+        }
+        #[inline(always)]
+        fn abs(self) -> Self {
+            $wrap($inner(self).abs())
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            $wrap($inner(self).sqrt())
+        }
+        #[inline(always)]
+        fn exp(self) -> Self {
+            $wrap($crate::numeric::math::exp::<$fma>($inner(self)))
+        }
+        #[inline(always)]
+        fn exp_m1(self) -> Self {
+            $wrap($crate::numeric::math::exp_m1::<$fma>($inner(self)))
+        }
+        #[inline(always)]
+        fn ln(self) -> Self {
+            $wrap($crate::numeric::math::ln::<$fma>($inner(self)))
+        }
+        #[inline(always)]
+        fn ln_1p(self) -> Self {
+            $wrap($crate::numeric::math::ln_1p::<$fma>($inner(self)))
+        }
+        #[inline(always)]
+        fn tanh(self) -> Self {
+            $wrap($crate::numeric::math::tanh::<$fma>($inner(self)))
+        }
+        #[inline(always)]
+        fn powf(self, exponent: f64) -> Self {
+            $wrap($crate::numeric::math::powf::<$fma>($inner(self), exponent))
+        }
+    };
+}
+pub(crate) use single_precision;
+
+impl Real for f32 {
+    type Elem = f32;
+
+    #[inline(always)]
+    fn view(elements: &[f32]) -> &[f32] {
+        elements
+    }
+    #[inline(always)]
+    fn view_mut(elements: &mut [f32]) -> &mut [f32] {
+        elements
+    }
+
+    single_precision!(Separate, std::convert::identity, std::convert::identity);
+}
+
+impl Real for f64 {
+    type Elem = f64;
+
+    fn view(elements: &[f64]) -> &[f64] {
+        elements
+    }
+    fn view_mut(elements: &mut [f64]) -> &mut [f64] {
+        elements
+    }
+    #[inline(always)]
+    fn of(x: f64) -> f64 {
+        x
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn abs(self) -> f64 {
+        f64::abs(self)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
+    }
+    fn exp(self) -> f64 {
+        f64::exp(self)
+    }
+    fn exp_m1(self) -> f64 {
+        f64::exp_m1(self)
+    }
+    fn ln(self) -> f64 {
+        f64::ln(self)
+    }
+    fn ln_1p(self) -> f64 {
+        f64::ln_1p(self)
+    }
+    fn tanh(self) -> f64 {
+        f64::tanh(self)
+    }
+    fn powf(self, exponent: f64) -> f64 {
+        math::powf_f64(self, exponent)
+    }
+}

@@ -1,0 +1,240 @@
+//! Metrics: every one declared here, once. All series exist from the start, and no label takes a
+//! value that a client chose, unless it is the name of a loss there is.
+
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::numeric::catalogue;
+use crate::numeric::simd::Level;
+
+/// The stages of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Receiving the body.
+    Read,
+    /// From the body to numbers.
+    Decode,
+    /// For a thread to compute on.
+    Wait,
+    /// The loss itself.
+    Evaluate,
+    /// From numbers to the answer.
+    Encode,
+}
+
+impl Stage {
+    /// All stages, in order.
+    pub const ALL: [Stage; 5] =
+        [Stage::Read, Stage::Wait, Stage::Decode, Stage::Evaluate, Stage::Encode];
+
+    /// The name in labels and headers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Read => "read",
+            Stage::Decode => "decode",
+            Stage::Wait => "wait",
+            Stage::Evaluate => "evaluate",
+            Stage::Encode => "encode",
+        }
+    }
+}
+
+const SECONDS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// One metric as the documents show it.
+pub struct Described {
+    /// The name.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: &'static str,
+    /// The labels.
+    pub labels: &'static [&'static str],
+    /// What it counts.
+    pub help: &'static str,
+}
+
+const fn described(
+    name: &'static str,
+    kind: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Described {
+    Described { name, kind, labels, help }
+}
+
+/// Every metric of ours, for the registry and the documents.
+pub const DESCRIBED: [Described; 11] = [
+    described(
+        "lossd_http_requests_total",
+        "counter",
+        &["route", "method", "status"],
+        "Requests answered, by route, method and status.",
+    ),
+    described(
+        "lossd_http_request_duration_seconds",
+        "histogram",
+        &["route"],
+        "Time from the request's head to the answer's head, by route.",
+    ),
+    described(
+        "lossd_stage_duration_seconds",
+        "histogram",
+        &["stage"],
+        "Time that evaluations spend in each stage.",
+    ),
+    described("lossd_evaluations_total", "counter", &["loss"], "Losses evaluated."),
+    described("lossd_rows_total", "counter", &["loss"], "Leading indices of evaluated batches."),
+    described("lossd_elements_total", "counter", &["loss"], "Numbers in the inputs of evaluated batches."),
+    described("lossd_http_requests_in_flight", "gauge", &[], "Requests being answered."),
+    described("lossd_jobs_in_flight", "gauge", &[], "Places for work that are taken."),
+    described("lossd_jobs_limit", "gauge", &[], "Places for work that there are."),
+    described("lossd_refusals_total", "counter", &["reason"], "Requests refused, by problem code."),
+    described(
+        "lossd_build_info",
+        "gauge",
+        &["version", "revision", "simd"],
+        "1, with the version, the revision and the CPU level in its labels.",
+    ),
+];
+
+/// Every metric.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    stages: HistogramVec,
+    evaluations: IntCounterVec,
+    rows: IntCounterVec,
+    elements: IntCounterVec,
+    /// Requests being answered.
+    pub requests_in_flight: IntGauge,
+    /// Places for work that are taken.
+    pub jobs_in_flight: IntGauge,
+    refusals: IntCounterVec,
+}
+
+/// The version of the program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The git revision that the program was built from, where the build was told.
+pub const REVISION: &str = match option_env!("LOSSD_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+impl Metrics {
+    /// All metrics, with every series of losses and stages at zero.
+    pub fn new(level: Level, jobs_limit: usize) -> Metrics {
+        let registry = Registry::new();
+        let metrics = Metrics {
+            requests: counters(0),
+            durations: histograms(1),
+            stages: histograms(2),
+            evaluations: counters(3),
+            rows: counters(4),
+            elements: counters(5),
+            requests_in_flight: gauge(6),
+            jobs_in_flight: gauge(7),
+            refusals: counters(9),
+            registry,
+        };
+        let limit = gauge(8);
+        limit.set(jobs_limit as i64);
+        let build = IntGaugeVec::new(opts(10), DESCRIBED[10].labels).expect("valid metric");
+        build.with_label_values(&[VERSION, REVISION, level.name()]).set(1);
+        let collectors: [Box<dyn Collector>; 11] = [
+            Box::new(metrics.requests.clone()),
+            Box::new(metrics.durations.clone()),
+            Box::new(metrics.stages.clone()),
+            Box::new(metrics.evaluations.clone()),
+            Box::new(metrics.rows.clone()),
+            Box::new(metrics.elements.clone()),
+            Box::new(metrics.requests_in_flight.clone()),
+            Box::new(metrics.jobs_in_flight.clone()),
+            Box::new(limit),
+            Box::new(metrics.refusals.clone()),
+            Box::new(build),
+        ];
+        for collector in collectors {
+            metrics.registry.register(collector).expect("every metric has a name of its own");
+        }
+        #[cfg(target_os = "linux")]
+        metrics
+            .registry
+            .register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
+            .expect("the process metrics have names of their own");
+        for loss in catalogue::all() {
+            for counter in [&metrics.evaluations, &metrics.rows, &metrics.elements] {
+                counter.with_label_values(&[loss.card.name]);
+            }
+        }
+        for stage in Stage::ALL {
+            metrics.stages.with_label_values(&[stage.name()]);
+        }
+        metrics
+    }
+
+    /// Makes the series of a route that answers with these statuses.
+    pub fn expect_route(&self, route: &str, method: &str, statuses: &[u16]) {
+        self.durations.with_label_values(&[route]);
+        for status in statuses {
+            self.requests.with_label_values(&[route, method, &status.to_string()]);
+        }
+    }
+
+    /// Makes the series of a reason to refuse.
+    pub fn expect_refusal(&self, reason: &str) {
+        self.refusals.with_label_values(&[reason]);
+    }
+
+    /// Counts an answered request.
+    pub fn answered(&self, route: &str, method: &str, status: u16, took: Duration) {
+        self.requests.with_label_values(&[route, method, &status.to_string()]).inc();
+        self.durations.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// Counts a refused request.
+    pub fn refused(&self, reason: &str) {
+        self.refusals.with_label_values(&[reason]).inc();
+    }
+
+    /// Counts an evaluated batch.
+    pub fn evaluated(&self, loss: &str, rows: usize, elements: usize) {
+        self.evaluations.with_label_values(&[loss]).inc();
+        self.rows.with_label_values(&[loss]).inc_by(rows as u64);
+        self.elements.with_label_values(&[loss]).inc_by(elements as u64);
+    }
+
+    /// Notes how long a stage took.
+    pub fn stage(&self, stage: Stage, took: Duration) {
+        self.stages.with_label_values(&[stage.name()]).observe(took.as_secs_f64());
+    }
+
+    /// Everything in Prometheus's text format.
+    pub fn text(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+fn opts(place: usize) -> Opts {
+    Opts::new(DESCRIBED[place].name, DESCRIBED[place].help)
+}
+
+fn counters(place: usize) -> IntCounterVec {
+    IntCounterVec::new(opts(place), DESCRIBED[place].labels).expect("valid metric")
+}
+
+fn gauge(place: usize) -> IntGauge {
+    IntGauge::with_opts(opts(place)).expect("valid metric")
+}
+
+fn histograms(place: usize) -> HistogramVec {
+    let described = &DESCRIBED[place];
+    let opts = HistogramOpts::new(described.name, described.help).buckets(SECONDS.to_vec());
+    HistogramVec::new(opts, described.labels).expect("valid metric")
+}

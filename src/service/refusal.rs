@@ -1,0 +1,41 @@
+//! `Refusal`: why the service does not do what it is asked. No HTTP in it.
+
+use crate::numeric::fault::Fault;
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// The same thing is said twice, differently.
+    Contradiction(String),
+    /// The loss has no such parameter.
+    UnknownParameter {
+        /// The loss.
+        loss: &'static str,
+        /// The parameter that was asked for.
+        name: String,
+    },
+    /// A word that a member does not take.
+    Choice {
+        /// The member.
+        member: &'static str,
+        /// The word.
+        word: String,
+        /// The words that it takes.
+        known: Vec<&'static str>,
+    },
+    /// Something is wrong with the numbers.
+    Fault(Fault),
+}
+
+impl Refusal {
+    /// A word that a member does not take.
+    pub fn choice(member: &'static str, word: &str, known: &[&'static str]) -> Refusal {
+        Refusal::Choice { member, word: word.to_owned(), known: known.to_vec() }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Refusal {
+        Refusal::Fault(fault)
+    }
+}

@@ -1,0 +1,331 @@
+//! `POST /loss/{name}`: from a body to an answer. The body is awaited; all else is one plain
+//! function that runs on a compute thread.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use http_body_util::BodyExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant as Deadline, timeout_at};
+
+use super::observe::InFlight;
+use super::problem::{Code, Problem};
+use super::json::answer::{Print, write, write_plain};
+use super::json::number::FromLiteral;
+use super::json::request::{Read, read, shown};
+use super::{App, answer};
+use crate::numeric::catalogue;
+use crate::numeric::loss::Loss;
+use crate::numeric::simd::Level;
+use crate::service::metrics::Stage;
+use crate::service::request::{Dtype, Scalars};
+use crate::service::{self, Evaluate, Service};
+
+/// The pairs of a query string.
+pub type Pairs = Vec<(String, String)>;
+
+/// In what form the answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The whole answer as JSON.
+    Json,
+    /// The loss alone as text.
+    Plain,
+}
+
+/// Evaluates a loss.
+pub async fn evaluate(
+    State(app): State<App>,
+    name: Result<Path<String>, PathRejection>,
+    query: Result<Query<Pairs>, QueryRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let loss = find(name)?;
+    let scalars = scalars(loss, query)?;
+    let (parts, body) = request.into_parts();
+    let form = wanted_form(&parts.headers)?;
+    let sure_json = is_json(&parts.headers)?;
+    let limit = app.config.body_bytes_max;
+    let declared = declared_length(&parts.headers);
+    if declared.is_some_and(|length| limit < length) {
+        return Err(too_large(limit));
+    }
+    let place = app.places.clone().try_acquire_owned().map_err(|_| busy(&app))?;
+    let place = (place, InFlight::new(&app.metrics.jobs_in_flight));
+
+    let mut clock = Clock::new();
+    let deadline = Deadline::now() + app.config.deadline();
+    let body = timeout_at(deadline, receive(body, declared, limit)).await;
+    let body = body.map_err(|_| {
+        let detail = format!("the body did not arrive in {} s", app.config.deadline_seconds);
+        Problem::new(Code::RequestTimeout, detail)
+    })??;
+    if !sure_json && body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(unsupported("this body is not a JSON object"));
+    }
+    clock.lap(Stage::Read);
+
+    let deadline = Deadline::now() + app.config.deadline();
+    let slot = within(&app, deadline, app.slots.clone().acquire_owned()).await?;
+    let slot = slot.map_err(|_| Problem::new(Code::Draining, "the server is stopping"))?;
+    clock.lap(Stage::Wait);
+    let service = app.clone();
+    let work = move || work(&service, loss, scalars, &body, form, clock, (place, slot));
+    let done = within(&app, deadline, tokio::task::spawn_blocking(work)).await?;
+    let (text, timing) = done.map_err(|error| {
+        tracing::error!(loss = loss.card.name, error = ?error.to_string(), "an evaluation panicked");
+        Problem::internal()
+    })??;
+
+    let media_type = match form {
+        Form::Json => "application/json",
+        Form::Plain => "text/plain; charset=utf-8",
+    };
+    let mut response = answer(media_type, text);
+    if let Ok(timing) = HeaderValue::from_str(&timing) {
+        response.headers_mut().insert("server-timing", timing);
+    }
+    Ok(response)
+}
+
+/// What runs on a compute thread. It holds its place and slot until it is really done, whether or
+/// not somebody still waits for it.
+fn work(
+    app: &Service,
+    loss: &'static Loss,
+    scalars: Scalars,
+    body: &[u8],
+    form: Form,
+    mut clock: Clock,
+    _held: ((OwnedSemaphorePermit, InFlight), OwnedSemaphorePermit),
+) -> Result<(Vec<u8>, String), Problem> {
+    let threads = app.config.threads();
+    let done = respond(loss, scalars, body, form, app.level, threads, &mut clock)?;
+    app.metrics.evaluated(loss.card.name, done.rows, done.elements);
+    for (stage, took) in &clock.laps {
+        app.metrics.stage(*stage, *took);
+    }
+    Ok((done.text, clock.server_timing()))
+}
+
+/// A written answer and how much work it was.
+pub struct Written {
+    /// The answer's text.
+    pub text: Vec<u8>,
+    rows: usize,
+    elements: usize,
+}
+
+/// Decodes a body, evaluates it and encodes the answer: all in plain sequence.
+///
+/// # Errors
+/// What is wrong with the body.
+pub fn respond(
+    loss: &'static Loss,
+    scalars: Scalars,
+    body: &[u8],
+    form: Form,
+    level: Level,
+    threads: usize,
+    clock: &mut Clock,
+) -> Result<Written, Problem> {
+    let run = Run { loss, body, form, level, threads };
+    if scalars.dtype() == Dtype::Float64 {
+        return run.typed::<f64>(scalars, clock).map(|done| done.expect("only f32 gives way"));
+    }
+    if let Some(done) = run.typed::<f32>(scalars.clone(), clock)? {
+        return Ok(done);
+    }
+    // The body says `"dtype": "float64"` itself: read it again, in double precision.
+    let mut wide = scalars;
+    wide.set_word(&loss.card, "dtype", Dtype::Float64.name())?;
+    run.typed::<f64>(wide, clock).map(|done| done.expect("only f32 gives way"))
+}
+
+struct Run<'a> {
+    loss: &'static Loss,
+    body: &'a [u8],
+    form: Form,
+    level: Level,
+    threads: usize,
+}
+
+impl Run<'_> {
+    /// Runs in one number type; none if the body asks for another one.
+    fn typed<T: Evaluate + FromLiteral + Print>(
+        &self,
+        scalars: Scalars,
+        clock: &mut Clock,
+    ) -> Result<Option<Written>, Problem> {
+        let request = match read::<T>(&self.loss.card, self.body, scalars)? {
+            Read::Request(request) => request,
+            Read::Other(_) => return Ok(None),
+        };
+        clock.lap(Stage::Decode);
+        let answer = service::evaluate(self.loss, request, self.level, self.threads)?;
+        clock.lap(Stage::Evaluate);
+        let text = match self.form {
+            Form::Json => write(&answer),
+            Form::Plain => write_plain(&answer),
+        };
+        clock.lap(Stage::Encode);
+        Ok(Some(Written { text, rows: answer.rows, elements: answer.elements }))
+    }
+}
+
+/// How long each stage took.
+pub struct Clock {
+    since: Instant,
+    laps: Vec<(Stage, Duration)>,
+}
+
+impl Clock {
+    /// Starts now.
+    pub fn new() -> Clock {
+        Clock { since: Instant::now(), laps: Vec::with_capacity(Stage::ALL.len()) }
+    }
+
+    /// Ends a stage and begins the next one.
+    fn lap(&mut self, stage: Stage) {
+        let now = Instant::now();
+        self.laps.push((stage, now - self.since));
+        self.since = now;
+    }
+
+    /// The `Server-Timing` header, in milliseconds.
+    fn server_timing(&self) -> String {
+        let part = |(stage, took): &(Stage, Duration)| {
+            format!("{};dur={:.3}", stage.name(), took.as_secs_f64() * 1e3)
+        };
+        self.laps.iter().map(part).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The loss of that name.
+pub fn find(name: Result<Path<String>, PathRejection>) -> Result<&'static Loss, Problem> {
+    let name = name.map_or_else(|_| String::new(), |Path(name)| name);
+    catalogue::find(&name).ok_or_else(|| {
+        let detail = format!("there is no loss `{}`", shown(&name));
+        let problem = Problem::new(Code::UnknownLoss, detail);
+        let near = catalogue::nearest(&shown(&name));
+        if near.is_empty() {
+            return problem.hint("GET /loss lists them");
+        }
+        problem.hint(format!("did you mean {}? GET /loss lists them all", near.join(" or ")))
+    })
+}
+
+/// What the query says.
+fn scalars(
+    loss: &Loss,
+    query: Result<Query<Pairs>, QueryRejection>,
+) -> Result<Scalars, Problem> {
+    let Query(pairs) = query.map_err(|_| {
+        Problem::new(Code::MalformedQuery, "the query string is not a list of name=value pairs")
+    })?;
+    let mut scalars = Scalars::default();
+    for (name, value) in pairs {
+        scalars.set_query(&loss.card, &name, &value)?;
+    }
+    Ok(scalars)
+}
+
+/// The form of the answer that the client accepts.
+fn wanted_form(headers: &HeaderMap) -> Result<Form, Problem> {
+    let mut best: Option<(f32, Form)> = None;
+    let mut any = false;
+    for value in headers.get_all(header::ACCEPT) {
+        let Ok(value) = value.to_str() else { continue };
+        for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+            any = true;
+            let mut parts = range.split(';').map(str::trim);
+            let form = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+                "*/*" | "application/*" | "application/json" => Form::Json,
+                "text/plain" | "text/*" => Form::Plain,
+                _ => continue,
+            };
+            let quality = parts
+                .find_map(|part| part.strip_prefix("q="))
+                .map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
+            if 0.0 < quality && best.is_none_or(|(q, _)| q < quality) {
+                best = Some((quality, form));
+            }
+        }
+    }
+    match best {
+        Some((_, form)) => Ok(form),
+        None if !any => Ok(Form::Json),
+        None => Err(Problem::new(Code::NotAcceptable, "no accepted media type can be answered")
+            .hint("answers are application/json, or text/plain for the loss alone")),
+    }
+}
+
+/// Whether the body is said to be JSON. What plain `curl -d` says is JSON if it looks like it.
+fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(unsupported("compressed bodies are not read"));
+    }
+    let Some(media_type) = headers.get(header::CONTENT_TYPE) else { return Ok(false) };
+    let text = media_type.to_str().unwrap_or_default().to_ascii_lowercase();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    match essence {
+        "application/json" | "text/json" => Ok(true),
+        "" | "application/x-www-form-urlencoded" => Ok(false),
+        _ if essence.starts_with("application/") && essence.ends_with("+json") => Ok(true),
+        _ => Err(unsupported(&format!("`{}` is not read", shown(essence)))),
+    }
+}
+
+fn unsupported(detail: &str) -> Problem {
+    Problem::new(Code::UnsupportedMediaType, detail)
+        .hint("send a JSON object with content-type: application/json, and without content-encoding")
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("the limit is {limit} bytes"))
+        .hint("send the batch in parts: sum and denominator of the answers add up; \
+               or raise body_bytes_max")
+}
+
+fn busy(app: &Service) -> Problem {
+    let detail = format!("all {} places for work are taken", app.config.jobs_max);
+    Problem::new(Code::Busy, detail).hint("try again after the time in Retry-After")
+}
+
+/// Receives a body into one buffer that grows as bytes arrive.
+async fn receive(body: Body, declared: Option<usize>, limit: usize) -> Result<Vec<u8>, Problem> {
+    /// What is set aside for a body before any of it has come.
+    const TRUSTED: usize = 1 << 20;
+    let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(TRUSTED));
+    let mut body = body;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            Problem::new(Code::MalformedJson, "the body ended before its declared length")
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if limit - bytes.len() < data.len() {
+            return Err(too_large(limit));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// Waits for something, but not beyond the deadline.
+async fn within<F: Future>(app: &Service, deadline: Deadline, work: F) -> Result<F::Output, Problem> {
+    timeout_at(deadline, work).await.map_err(|_| {
+        let detail = format!("the answer was not ready in {} s", app.config.deadline_seconds);
+        Problem::new(Code::DeadlineExceeded, detail).hint("send smaller batches, or raise deadline_seconds")
+    })
+}

@@ -1,0 +1,246 @@
+//! A request in JSON: its members one after the other, tensors straight into their buffers.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::cursor::Cursor;
+use super::number::FromLiteral;
+use super::tensor;
+use crate::numeric::args::Given;
+use crate::numeric::card::{Card, Domain};
+use crate::numeric::catalogue::edit_distance;
+use crate::service::request::{Dtype, Numbers, Request, Scalars};
+use crate::wire::problem::{Code, Problem};
+
+/// The members of a request that are not inputs.
+const MEMBERS: [&str; 8] = [
+    "params",
+    "reduction",
+    "outputs",
+    "dtype",
+    "sample_weight",
+    "on_empty",
+    "validate",
+    "profile",
+];
+
+/// What a body says, or the dtype that it should be read in instead.
+pub enum Read<T> {
+    /// The request.
+    Request(Request<T>),
+    /// The body asks for another dtype than it was read in.
+    Other(Dtype),
+}
+
+/// Reads the body of a request for a loss. `scalars` holds what the query says.
+pub fn read<T: FromLiteral>(
+    card: &'static Card,
+    body: &[u8],
+    scalars: Scalars,
+) -> Result<Read<T>, Problem> {
+    let mut request = Request::<T>::new(card, scalars);
+    let mut cursor = Cursor::new(body);
+    if cursor.peek().is_none() {
+        return Err(Problem::new(Code::MalformedJson, "the body is empty")
+            .hint(format!("send a JSON object such as {}", card.example)));
+    }
+    if cursor.peek() != Some(b'{') {
+        return Err(cursor
+            .malformed("expected an object")
+            .hint(format!("send a JSON object such as {}", card.example)));
+    }
+    let mut seen = HashSet::new();
+    let mut other = None;
+    object(&mut cursor, |cursor, name| {
+        if !seen.insert(name.to_string()) {
+            let detail = format!("`{}` stands twice", shown(&name));
+            return Err(Problem::new(Code::DuplicateMember, detail).pointer(&format!("/{name}")));
+        }
+        if let Some(dtype) = member::<T>(cursor, &name, &mut request)? {
+            other = Some(dtype);
+        }
+        Ok(())
+    })?;
+    cursor.end()?;
+    Ok(other.map_or(Read::Request(request), Read::Other))
+}
+
+/// Walks the members of the object here.
+fn object<'a>(
+    cursor: &mut Cursor<'a>,
+    mut member: impl FnMut(&mut Cursor<'a>, Cow<'a, str>) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    cursor.expect(b'{', "at the beginning of an object")?;
+    if cursor.take(b'}') {
+        return Ok(());
+    }
+    loop {
+        let name = cursor.string()?;
+        cursor.expect(b':', "after the name of a member")?;
+        member(cursor, name)?;
+        if !cursor.take(b',') {
+            return cursor.expect(b'}', "or `,` after a member");
+        }
+    }
+}
+
+/// Reads one member. Gives the dtype if it is not the one that the body is read in.
+fn member<T: FromLiteral>(
+    cursor: &mut Cursor<'_>,
+    name: &str,
+    request: &mut Request<T>,
+) -> Result<Option<Dtype>, Problem> {
+    let card = request.card;
+    if let Some(place) = card.input(name) {
+        let input = &card.inputs[place];
+        let pointer = format!("/{name}");
+        // Class indices are read in double precision, which holds every one of them.
+        let wide = input.domain.is_integer() || input.domain == Domain::ClassOrDistribution;
+        request.inputs[place] = Some(if wide {
+            Numbers::Wide(tensor::read(cursor, &pointer, input.label)?)
+        } else {
+            Numbers::Exact(tensor::read(cursor, &pointer, input.label)?)
+        });
+        return Ok(None);
+    }
+    let pointer = format!("/{name}");
+    match name {
+        "params" => {
+            let mut seen = HashSet::new();
+            if cursor.peek() != Some(b'{') {
+                return Err(wrong_type("params", "an object", &pointer, cursor));
+            }
+            object(cursor, |cursor, name| {
+                let pointer = format!("/params/{name}");
+                if !seen.insert(name.to_string()) {
+                    let detail = format!("`{}` stands twice", shown(&name));
+                    return Err(Problem::new(Code::DuplicateMember, detail).pointer(&pointer));
+                }
+                let given = parameter(cursor, &pointer)?;
+                Ok(request.scalars.set_param(card, &name, given)?)
+            })?;
+        }
+        "sample_weight" => {
+            request.sample_weight = Some(tensor::read(cursor, &pointer, false)?);
+        }
+        "outputs" => {
+            let words = words(cursor, name)?;
+            request.scalars.set_outputs(&words)?;
+        }
+        "validate" => {
+            let on = cursor.peek() == Some(b't') && cursor.take_word("true");
+            if !on && !cursor.take_word("false") {
+                return Err(wrong_type(name, "true or false", &pointer, cursor));
+            }
+            request.scalars.set_validate(on)?;
+        }
+        "reduction" | "dtype" | "on_empty" | "profile" => {
+            let name = MEMBERS[MEMBERS.iter().position(|member| *member == name).unwrap_or(0)];
+            if cursor.peek() != Some(b'"') {
+                return Err(wrong_type(name, "a string", &pointer, cursor));
+            }
+            let word = cursor.string()?;
+            request.scalars.set_word(card, name, &word)?;
+            let dtype = request.scalars.dtype();
+            if dtype.name() != T::DTYPE {
+                return Ok(Some(dtype));
+            }
+        }
+        _ => return Err(unknown_member(card, name)),
+    }
+    Ok(None)
+}
+
+/// A parameter: a number, an array of numbers, a word, a truth value or null.
+fn parameter(cursor: &mut Cursor<'_>, pointer: &str) -> Result<Given, Problem> {
+    Ok(match cursor.peek() {
+        Some(b'"') => {
+            let word = cursor.string()?;
+            match word.as_ref() {
+                "NaN" => Given::Number(f64::NAN),
+                "Infinity" => Given::Number(f64::INFINITY),
+                "-Infinity" => Given::Number(f64::NEG_INFINITY),
+                _ => Given::Word(word.into_owned()),
+            }
+        }
+        Some(b't') if cursor.take_word("true") => Given::Flag(true),
+        Some(b'f') if cursor.take_word("false") => Given::Flag(false),
+        Some(b'n') if cursor.take_word("null") => Given::Off,
+        Some(b'{') => {
+            return Err(wrong_type("a parameter", "a number, a list, a word or a truth value", pointer, cursor));
+        }
+        _ => {
+            let tensor = tensor::read::<f64>(cursor, pointer, false)?;
+            match (tensor.shape.as_slice(), tensor.values.as_slice()) {
+                ([], &[number]) => Given::Number(number),
+                _ => Given::Numbers(tensor),
+            }
+        }
+    })
+}
+
+/// A list of words, or one word.
+fn words(cursor: &mut Cursor<'_>, name: &str) -> Result<Vec<String>, Problem> {
+    let pointer = format!("/{name}");
+    if cursor.peek() == Some(b'"') {
+        return Ok(vec![cursor.string()?.into_owned()]);
+    }
+    let mut words = Vec::new();
+    if !cursor.take(b'[') {
+        return Err(wrong_type(name, "a list of words", &pointer, cursor));
+    }
+    if cursor.take(b']') {
+        return Ok(words);
+    }
+    loop {
+        if cursor.peek() != Some(b'"') {
+            let pointer = format!("{pointer}/{}", words.len());
+            return Err(wrong_type(name, "a list of words", &pointer, cursor));
+        }
+        words.push(cursor.string()?.into_owned());
+        if !cursor.take(b',') {
+            cursor.expect(b']', "or `,` in a list")?;
+            return Ok(words);
+        }
+    }
+}
+
+fn wrong_type(name: &str, expected: &str, pointer: &str, cursor: &mut Cursor<'_>) -> Problem {
+    match cursor.peek() {
+        Some(b'"' | b'{' | b'[' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9' | b'N' | b'I') => {
+            Problem::new(Code::WrongType, format!("{name} must be {expected}")).pointer(pointer)
+        }
+        _ => cursor.malformed("expected a value"),
+    }
+}
+
+/// A name from outside as it may stand in a message: not too long.
+pub fn shown(name: &str) -> String {
+    let mut shown: String = name.chars().take(40).collect();
+    if shown.len() < name.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn unknown_member(card: &Card, name: &str) -> Problem {
+    let detail = format!("a request for {} has no member `{}`", card.name, shown(name));
+    let problem = Problem::new(Code::UnknownMember, detail).pointer(&format!("/{}", shown(name)));
+    if card.param(name).is_some() {
+        return problem.hint(format!("`{name}` is a parameter: send \"params\": {{\"{name}\": …}}"));
+    }
+    let inputs: Vec<&str> = card.inputs.iter().map(|input| input.name).collect();
+    let known: Vec<&str> = inputs.iter().copied().chain(MEMBERS).collect();
+    match nearest(name, &known) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("its inputs are {}; the other members are {}",
+            inputs.join(", "), MEMBERS.join(", "))),
+    }
+}
+
+/// The known name that is nearest, if any is near.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name: String = name.chars().take(64).collect::<String>().to_ascii_lowercase();
+    let near = known.iter().map(|&known| (edit_distance(&name, known), known)).min()?;
+    (near.0 <= 1 + near.1.len() / 3).then_some(near.1)
+}

@@ -1,0 +1,113 @@
+//! Around every request: its id, its metrics, its line in the log, and the body of its problem.
+
+use std::any::Any;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use prometheus::IntGauge;
+
+use super::problem::Problem;
+use super::{App, NO_ROUTE};
+
+/// The methods that have a label of their own; all others are `other`.
+pub const METHODS: [&str; 8] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// A gauge that is one higher as long as this lives.
+pub struct InFlight(IntGauge);
+
+impl InFlight {
+    /// Raises the gauge.
+    pub fn new(gauge: &IntGauge) -> InFlight {
+        gauge.inc();
+        InFlight(gauge.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Observes one request.
+pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let _in_flight = InFlight::new(&app.metrics.requests_in_flight);
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let route = route.strip_prefix("/v1").unwrap_or(route).to_owned();
+    let method = label(request.method());
+    let id = request_id(request.headers());
+    let trace = trace_id(request.headers()).unwrap_or_default();
+
+    let mut response = next.run(request).await;
+
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        app.metrics.refused(problem.code.code());
+        *response.body_mut() = Body::from(problem.to_json(&id));
+        let (code, detail) = (problem.code.code(), problem.detail);
+        tracing::debug!(request_id = id, code, detail = ?detail, "refused");
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    app.metrics.answered(&route, method, status, took);
+    let duration_ms = took.as_secs_f64() * 1e3;
+    tracing::debug!(request_id = id, trace_id = trace, route, method, status, duration_ms, "answered");
+    response
+}
+
+/// The answer to a request whose handler panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|message| (*message).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    tracing::error!(panic = ?message.unwrap_or_default(), "a handler panicked");
+    Problem::internal().into_response()
+}
+
+fn label(method: &Method) -> &'static str {
+    METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// The caller's id if it is a sane one, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let sane = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    };
+    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(sane);
+    given.map_or_else(new_id, str::to_owned)
+}
+
+/// An id that no other request of this process has, and hardly one of another.
+fn new_id() -> String {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut hasher = KEY.build_hasher();
+    hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
+    format!("{:016x}", hasher.finish())
+}
+
+/// The trace id of a W3C `traceparent` header.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let parent = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = parent.split('-');
+    let (version, trace) = (parts.next()?, parts.next()?);
+    let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (version.len() == 2 && trace.len() == 32 && hex(version) && hex(trace))
+        .then(|| trace.to_ascii_lowercase())
+}

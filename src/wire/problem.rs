@@ -1,0 +1,322 @@
+//! Problems: everything that can go wrong, as `application/problem+json` (RFC 9457). The only
+//! place that knows status codes.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::json::request::{nearest, shown};
+use crate::numeric::catalogue;
+use crate::numeric::fault::{Fault, Kind, Place};
+use crate::service::refusal::Refusal;
+use crate::service::request::describe_params;
+
+/// The kinds of problems. `proto-docs/problems.md` has a heading for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The body is not JSON.
+    MalformedJson,
+    /// A member stands twice.
+    DuplicateMember,
+    /// The query and the body say different things.
+    Contradiction,
+    /// The query string cannot be read.
+    MalformedQuery,
+    /// A member that requests do not have.
+    UnknownMember,
+    /// A parameter that the loss does not have.
+    UnknownParameter,
+    /// A value of the wrong type.
+    WrongType,
+    /// Arrays of different lengths or depths.
+    RaggedArray,
+    /// Too many axes.
+    TooDeep,
+    /// A number that the dtype cannot hold.
+    NumberOverflow,
+    /// A `null` that is not a missing label.
+    NullNotAllowed,
+    /// An input is missing.
+    MissingInput,
+    /// Shapes do not agree.
+    ShapeMismatch,
+    /// A value outside the domain of its input.
+    OutOfDomain,
+    /// A class that there is not.
+    ClassOutOfRange,
+    /// A parameter out of bounds or of the wrong kind.
+    BadParameter,
+    /// A sample weight that is not one.
+    BadSampleWeight,
+    /// The mean is over nothing.
+    EmptyMean,
+    /// No loss of that name.
+    UnknownLoss,
+    /// No such route.
+    NotFound,
+    /// The route has other methods.
+    MethodNotAllowed,
+    /// No format that the client accepts.
+    NotAcceptable,
+    /// The body came too slowly.
+    RequestTimeout,
+    /// The body is larger than the limit.
+    BodyTooLarge,
+    /// A body in a format that is not read.
+    UnsupportedMediaType,
+    /// All places for work are taken.
+    Busy,
+    /// The server is stopping.
+    Draining,
+    /// The answer was not ready in time.
+    DeadlineExceeded,
+    /// A fault of ours.
+    Internal,
+}
+
+impl Code {
+    /// All kinds.
+    pub const ALL: [Code; 29] = [
+        Code::MalformedJson,
+        Code::DuplicateMember,
+        Code::Contradiction,
+        Code::MalformedQuery,
+        Code::UnknownMember,
+        Code::UnknownParameter,
+        Code::WrongType,
+        Code::RaggedArray,
+        Code::TooDeep,
+        Code::NumberOverflow,
+        Code::NullNotAllowed,
+        Code::MissingInput,
+        Code::ShapeMismatch,
+        Code::OutOfDomain,
+        Code::ClassOutOfRange,
+        Code::BadParameter,
+        Code::BadSampleWeight,
+        Code::EmptyMean,
+        Code::UnknownLoss,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::NotAcceptable,
+        Code::RequestTimeout,
+        Code::BodyTooLarge,
+        Code::UnsupportedMediaType,
+        Code::Busy,
+        Code::Draining,
+        Code::DeadlineExceeded,
+        Code::Internal,
+    ];
+
+    /// The code on the wire, the status and the title.
+    const fn row(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Code::MalformedJson => ("malformed-json", 400, "The body is not valid JSON"),
+            Code::DuplicateMember => ("duplicate-member", 400, "A member is given twice"),
+            Code::Contradiction => {
+                ("contradiction", 400, "The query and the body say different things")
+            }
+            Code::MalformedQuery => ("malformed-query", 400, "The query string cannot be read"),
+            Code::UnknownMember => ("unknown-member", 422, "A member is not known"),
+            Code::UnknownParameter => ("unknown-parameter", 422, "The loss has no such parameter"),
+            Code::WrongType => ("wrong-type", 422, "A value has the wrong type"),
+            Code::RaggedArray => ("ragged-array", 422, "Nested arrays are not rectangular"),
+            Code::TooDeep => ("too-deep", 422, "Arrays are nested too deeply"),
+            Code::NumberOverflow => ("number-overflow", 422, "A number is too large for the dtype"),
+            Code::NullNotAllowed => ("null-not-allowed", 422, "A number is null"),
+            Code::MissingInput => ("missing-input", 422, "An input is missing"),
+            Code::ShapeMismatch => ("shape-mismatch", 422, "Shapes do not agree"),
+            Code::OutOfDomain => ("out-of-domain", 422, "A value is outside its domain"),
+            Code::ClassOutOfRange => ("class-out-of-range", 422, "A class index is not a class"),
+            Code::BadParameter => ("bad-parameter", 422, "A parameter cannot have this value"),
+            Code::BadSampleWeight => {
+                ("bad-sample-weight", 422, "A sample weight is negative, not finite or misplaced")
+            }
+            Code::EmptyMean => ("empty-mean", 422, "The mean is over nothing"),
+            Code::UnknownLoss => ("unknown-loss", 404, "There is no loss of that name"),
+            Code::NotFound => ("not-found", 404, "There is nothing at this address"),
+            Code::MethodNotAllowed => {
+                ("method-not-allowed", 405, "This address has other methods")
+            }
+            Code::NotAcceptable => {
+                ("not-acceptable", 406, "The answer has no format that is accepted")
+            }
+            Code::RequestTimeout => ("request-timeout", 408, "The body did not arrive in time"),
+            Code::BodyTooLarge => ("body-too-large", 413, "The body is larger than the limit"),
+            Code::UnsupportedMediaType => {
+                ("unsupported-media-type", 415, "The body is in a format that is not read")
+            }
+            Code::Busy => ("busy", 503, "All places for work are taken"),
+            Code::Draining => ("draining", 503, "The server is stopping"),
+            Code::DeadlineExceeded => {
+                ("deadline-exceeded", 504, "The answer was not ready in time")
+            }
+            Code::Internal => ("internal", 500, "Something went wrong on our side"),
+        }
+    }
+
+    /// The code on the wire.
+    pub const fn code(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        self.row().1
+    }
+
+    /// The title.
+    pub const fn title(self) -> &'static str {
+        self.row().2
+    }
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// Its kind.
+    pub code: Code,
+    /// What is wrong, with the values that matter.
+    pub detail: String,
+    /// The JSON pointer to the offending value.
+    pub pointer: Option<String>,
+    /// What to send instead.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem without pointer and hint.
+    pub fn new(code: Code, detail: impl Into<String>) -> Problem {
+        Problem { code, detail: detail.into(), pointer: None, hint: None }
+    }
+
+    /// The same problem with a pointer.
+    #[must_use]
+    pub fn pointer(mut self, pointer: &str) -> Problem {
+        self.pointer = Some(pointer.to_owned());
+        self
+    }
+
+    /// The same problem with what to send instead.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A fault of ours, of which the client learns nothing.
+    pub fn internal() -> Problem {
+        Problem::new(Code::Internal, "the request could not be answered; it is safe to try again")
+    }
+
+    /// The members of the problem for a request with that id.
+    pub fn to_json(&self, request_id: &str) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Members<'a> {
+            r#type: String,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pointer: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<&'a str>,
+            request_id: &'a str,
+        }
+        let members = Members {
+            r#type: format!("/problems#{}", self.code.code()),
+            title: self.code.title(),
+            status: self.code.status(),
+            detail: &self.detail,
+            pointer: self.pointer.as_deref(),
+            hint: self.hint.as_deref(),
+            request_id,
+        };
+        serde_json::to_vec(&members).unwrap_or_default()
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Problem {
+        let code = match fault.kind {
+            Kind::MissingInput => Code::MissingInput,
+            Kind::Shape => Code::ShapeMismatch,
+            Kind::Domain => Code::OutOfDomain,
+            Kind::Class => Code::ClassOutOfRange,
+            Kind::Overflow => Code::NumberOverflow,
+            Kind::Parameter => Code::BadParameter,
+            Kind::Weight => Code::BadSampleWeight,
+            Kind::Empty => Code::EmptyMean,
+            Kind::WrongType => Code::WrongType,
+        };
+        let pointer = match fault.place {
+            Place::Whole => None,
+            Place::Member(name) => Some(format!("/{name}")),
+            Place::Element(name, index) => {
+                let index = index.iter().map(|at| format!("/{at}"));
+                Some(format!("/{name}{}", index.collect::<String>()))
+            }
+            Place::Parameter(name) => Some(format!("/params/{name}")),
+        };
+        Problem { code, detail: fault.detail, pointer, hint: fault.hint }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        match refusal {
+            Refusal::Fault(fault) => fault.into(),
+            Refusal::Contradiction(name) => {
+                let detail = format!("`{name}` is said twice, differently, in query and body");
+                Problem::new(Code::Contradiction, detail)
+                    .pointer(&format!("/{name}"))
+                    .hint("say it once")
+            }
+            Refusal::UnknownParameter { loss, name } => {
+                let detail = format!("{loss} has no parameter `{}`", shown(&name));
+                let problem = Problem::new(Code::UnknownParameter, detail)
+                    .pointer(&format!("/params/{}", shown(&name)));
+                let Some(loss) = catalogue::find(loss) else { return problem };
+                let known: Vec<&str> = loss.card.params.iter().map(|param| param.name).collect();
+                match nearest(&name, &known) {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem.hint(describe_params(&loss.card)),
+                }
+            }
+            Refusal::Choice { member, word, known } => {
+                let known = known.join(", ");
+                let detail = format!("{member} must be one of {known}, got `{}`", shown(&word));
+                Problem::new(Code::BadParameter, detail).pointer(&format!("/{member}"))
+            }
+        }
+    }
+}
+
+/// A problem travels to the outermost layer in the extensions of a response without a body; that
+/// layer knows the request id and writes the body.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, media_type);
+        match self.code {
+            Code::Busy | Code::Draining => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Code::BodyTooLarge | Code::RequestTimeout => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Code::UnsupportedMediaType => {
+                headers.insert("accept-post", HeaderValue::from_static("application/json"));
+            }
+            _ => {}
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,6 @@
+//! The server from outside: requests in, answers out. In process, but for `socket`.
+
+mod harness;
+
+/// Every loss against values from other programs: add a file of cases under `tests/golden/`.
+mod golden;

@@ -147,7 +147,12 @@ impl<T: Number> Frame<T> {
             (Some(a), Some(b)) => Some(a.iter().zip(&b).map(|(&a, &b)| a * b).collect()),
             (a, b) => a.or(b),
         };
-        let scale = if job.options.reduction.divides() { 1.0 / denominator } else { 1.0 };
+        let scale = match job.options.reduction.divides() {
+            // No slope counts, so that none becomes 0 / 0.
+            true if count == 0 => 0.0,
+            true => 1.0 / denominator,
+            false => 1.0,
+        };
         Ok(Frame { shape, weight, skip, missing, denominator, count, scale: T::of(scale) })
     }
 

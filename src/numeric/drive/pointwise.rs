@@ -237,7 +237,7 @@ where
                         slope[d][i] = s[d];
                     }
                 }
-                weigh(frame, at, length, &mut value, &mut slope);
+                weigh(frame, scale, at, length, &mut value, &mut slope);
                 sum.add(&value[..length]);
                 if !losses.is_empty() {
                     R::view_mut(&mut losses[offset..offset + length])
@@ -245,10 +245,8 @@ where
                 }
                 for d in 0..D {
                     if !slopes[d].is_empty() {
-                        let out = R::view_mut(&mut slopes[d][offset..offset + length]);
-                        for i in 0..length {
-                            out[i] = slope[d][i] * scale;
-                        }
+                        R::view_mut(&mut slopes[d][offset..offset + length])
+                            .copy_from_slice(&slope[d][..length]);
                     }
                 }
                 at = end;
@@ -274,15 +272,19 @@ fn load<R: Real>(stretch: &Stretch<'_, R::Elem>, length: usize) -> [R; STRIP] {
     }
 }
 
-/// Applies the weights and leaves out what is left out.
+/// Applies the weights and the scale, and leaves out what is left out.
 #[inline(always)]
 fn weigh<R: Real, const D: usize>(
     frame: &Frame<R::Elem>,
+    scale: R,
     at: usize,
     length: usize,
     value: &mut [R; STRIP],
     slope: &mut [[R; STRIP]; D],
 ) {
+    for slope in slope.iter_mut().flatten() {
+        *slope = *slope * scale;
+    }
     if let Some(weight) = &frame.weight {
         let weight = R::view(&weight[at..at + length]);
         for i in 0..length {

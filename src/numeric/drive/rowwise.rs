@@ -33,12 +33,12 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
         Ok(rank - 1)
     }
 
-    /// Checks the parameters against the length of a row.
+    /// Fits the parameters to the inputs' shape, in which rows lie on that axis.
     ///
     /// # Errors
-    /// `Kind::Parameter` for weights of another length.
-    fn check(&self, _length: usize) -> Result<(), Fault> {
-        Ok(())
+    /// `Kind::Parameter` for weights that do not fit.
+    fn fit(self, _shape: &[usize], _axis: usize) -> Result<Self, Fault> {
+        Ok(self)
     }
 
     /// Whether targets of this class are left out.
@@ -51,8 +51,9 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
         None
     }
 
-    /// The loss of one row. Writes its slope in each input; the slopes come in as zeros.
-    fn row<R: Real>(&self, x: [&[R]; D], target: Target<'_, R>, slope: [&mut [R]; D]) -> R;
+    /// The loss of the row of that number. Writes its slope in each input; the slopes come in as
+    /// zeros.
+    fn row<R: Real>(&self, row: usize, x: [&[R]; D], target: Target<'_, R>, slope: [&mut [R]; D]) -> R;
 }
 
 /// What belongs to one row in the targets.
@@ -102,7 +103,7 @@ where
     }
     let axis = loss.axis(shape.len())?;
     let rows = Rows::around(shape, axis);
-    loss.check(rows.length)?;
+    let loss = loss.fit(shape, axis)?;
     let (targets, elements) = arrange_targets(job, &loss, shape, axis)?;
     let frame = Frame::new(job, elements)?;
 
@@ -378,7 +379,7 @@ where
                     slope.fill(R::of(0.0));
                 }
                 let slope = scratch.each_mut().map(Vec::as_mut_slice);
-                let value = self.loss.row(x, target, slope);
+                let value = self.loss.row(row, x, target, slope);
                 let weight = R::of(self.frame.weight(row).to_f64());
                 let here = row - self.outer.start * inner;
                 losses[here] = value * weight;

@@ -334,9 +334,14 @@ impl Pointwise<2, 1> for HingeEmbedding {
     }
 }
 
-const LABEL_WEIGHT: Param = Param::weights("weight", "one weight per label");
+const LABEL_WEIGHT: Param = Param::weights(
+    "weight",
+    "one weight per label, or per element; repeated over leading axes as torch broadcasts it",
+);
 
 struct MultilabelSoftMargin {
+    given: Option<Tensor<f64>>,
+    /// One weight per element, once the shape is known.
     weight: Option<Vec<f64>>,
 }
 
@@ -363,27 +368,28 @@ impl Rowwise<1> for MultilabelSoftMargin {
     };
 
     fn new(args: &Args) -> MultilabelSoftMargin {
-        let weight = args.numbers(&LABEL_WEIGHT).map(|weight| weight.values.clone());
-        MultilabelSoftMargin { weight }
+        MultilabelSoftMargin { given: args.numbers(&LABEL_WEIGHT).cloned(), weight: None }
     }
 
-    fn check(&self, labels: usize) -> Result<(), Fault> {
-        match &self.weight {
-            Some(weight) if weight.len() != labels => {
-                let detail =
-                    format!("weight has {} numbers, but there are {labels} labels", weight.len());
-                Err(Fault::parameter("weight", detail))
-            }
-            _ => Ok(()),
-        }
+    fn fit(self, shape: &[usize], _axis: usize) -> Result<Self, Fault> {
+        let spread = |weight| spread::<f64>(&LABEL_WEIGHT, weight, shape);
+        let weight = self.given.as_ref().map(spread).transpose()?;
+        Ok(MultilabelSoftMargin { weight, ..self })
     }
 
     #[inline(always)]
-    fn row<R: Real>(&self, [x]: [&[R]; 1], target: Target<'_, R>, [slope]: [&mut [R]; 1]) -> R {
+    fn row<R: Real>(
+        &self,
+        row: usize,
+        [x]: [&[R]; 1],
+        target: Target<'_, R>,
+        [slope]: [&mut [R]; 1],
+    ) -> R {
         let Target::Row(t) = target else { return R::of(f64::NAN) };
         let share = R::of(1.0 / x.len() as f64);
+        let start = row * x.len();
         let weight =
-            |c: usize| share * R::of(self.weight.as_ref().map_or(1.0, |weight| weight[c]));
+            |c: usize| share * R::of(self.weight.as_ref().map_or(1.0, |weight| weight[start + c]));
         for (c, slope) in slope.iter_mut().enumerate() {
             *slope = weight(c) * (x[c].sigmoid() - t[c]);
         }
@@ -437,7 +443,13 @@ impl Rowwise<1> for MultilabelMargin {
     }
 
     #[inline(always)]
-    fn row<R: Real>(&self, [x]: [&[R]; 1], target: Target<'_, R>, [slope]: [&mut [R]; 1]) -> R {
+    fn row<R: Real>(
+        &self,
+        _row: usize,
+        [x]: [&[R]; 1],
+        target: Target<'_, R>,
+        [slope]: [&mut [R]; 1],
+    ) -> R {
         let Target::Classes(list) = target else { return R::of(f64::NAN) };
         let right = list.split(|&class| class == -1).next().unwrap_or_default();
         let (zero, one) = (R::of(0.0), R::of(1.0));

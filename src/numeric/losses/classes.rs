@@ -135,8 +135,9 @@ impl Rowwise<1> for CrossEntropy {
         class_axis(self.class_axis, rank)
     }
 
-    fn check(&self, classes: usize) -> Result<(), Fault> {
-        check_weights(self.weight.as_deref(), classes)
+    fn fit(self, shape: &[usize], axis: usize) -> Result<Self, Fault> {
+        check_weights(self.weight.as_deref(), shape[axis])?;
+        Ok(self)
     }
 
     fn ignores(&self, class: i64) -> bool {
@@ -148,7 +149,13 @@ impl Rowwise<1> for CrossEntropy {
     }
 
     #[inline(always)]
-    fn row<R: Real>(&self, [x]: [&[R]; 1], target: Target<'_, R>, [slope]: [&mut [R]; 1]) -> R {
+    fn row<R: Real>(
+        &self,
+        _row: usize,
+        [x]: [&[R]; 1],
+        target: Target<'_, R>,
+        [slope]: [&mut [R]; 1],
+    ) -> R {
         let weight = self.weight.as_deref();
         let smoothing = R::of(self.label_smoothing);
         let even = R::of(self.label_smoothing / x.len() as f64);
@@ -237,8 +244,9 @@ impl Rowwise<1> for Nll {
         class_axis(self.class_axis, rank)
     }
 
-    fn check(&self, classes: usize) -> Result<(), Fault> {
-        check_weights(self.weight.as_deref(), classes)
+    fn fit(self, shape: &[usize], axis: usize) -> Result<Self, Fault> {
+        check_weights(self.weight.as_deref(), shape[axis])?;
+        Ok(self)
     }
 
     fn ignores(&self, class: i64) -> bool {
@@ -250,7 +258,13 @@ impl Rowwise<1> for Nll {
     }
 
     #[inline(always)]
-    fn row<R: Real>(&self, [x]: [&[R]; 1], target: Target<'_, R>, [slope]: [&mut [R]; 1]) -> R {
+    fn row<R: Real>(
+        &self,
+        _row: usize,
+        [x]: [&[R]; 1],
+        target: Target<'_, R>,
+        [slope]: [&mut [R]; 1],
+    ) -> R {
         let Target::Class(class) = target else { return R::of(f64::NAN) };
         let weight = weight_of::<R>(self.weight.as_deref(), class);
         slope[class] = -weight;
@@ -322,12 +336,19 @@ impl Rowwise<1> for MultiMargin {
             .hint("send predictions of shape [n, c] or [c]"))
     }
 
-    fn check(&self, classes: usize) -> Result<(), Fault> {
-        check_weights(self.weight.as_deref(), classes)
+    fn fit(self, shape: &[usize], axis: usize) -> Result<Self, Fault> {
+        check_weights(self.weight.as_deref(), shape[axis])?;
+        Ok(self)
     }
 
     #[inline(always)]
-    fn row<R: Real>(&self, [x]: [&[R]; 1], target: Target<'_, R>, [slope]: [&mut [R]; 1]) -> R {
+    fn row<R: Real>(
+        &self,
+        _row: usize,
+        [x]: [&[R]; 1],
+        target: Target<'_, R>,
+        [slope]: [&mut [R]; 1],
+    ) -> R {
         let Target::Class(class) = target else { return R::of(f64::NAN) };
         let zero = R::of(0.0);
         let share = weight_of::<R>(self.weight.as_deref(), class) / R::of(x.len() as f64);

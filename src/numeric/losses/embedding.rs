@@ -236,7 +236,7 @@ impl Rowwise<3> for TripletMargin {
     }
 
     #[inline(always)]
-    fn row<R: Real>(&self, x: [&[R]; 3], _target: Target<'_, R>, slope: [&mut [R]; 3]) -> R {
+    fn row<R: Real>(&self, _row: usize, x: [&[R]; 3], _target: Target<'_, R>, slope: [&mut [R]; 3]) -> R {
         let metric = Metric::Norm { p: self.p, eps: self.eps };
         triplet(metric, self.margin, self.swap, x, slope)
     }
@@ -288,7 +288,7 @@ impl Rowwise<3> for TripletMarginWithDistance {
     }
 
     #[inline(always)]
-    fn row<R: Real>(&self, x: [&[R]; 3], _target: Target<'_, R>, slope: [&mut [R]; 3]) -> R {
+    fn row<R: Real>(&self, _row: usize, x: [&[R]; 3], _target: Target<'_, R>, slope: [&mut [R]; 3]) -> R {
         triplet(self.metric, self.margin, self.swap, x, slope)
     }
 }
@@ -341,13 +341,15 @@ impl Rowwise<2> for CosineEmbedding {
     #[inline(always)]
     fn row<R: Real>(
         &self,
+        _row: usize,
         [a, b]: [&[R]; 2],
         target: Target<'_, R>,
         [slope_a, slope_b]: [&mut [R]; 2],
     ) -> R {
         let Target::Value(t) = target else { return R::of(f64::NAN) };
         let (zero, one) = (R::of(0.0), R::of(1.0));
-        let eps = R::of(1e-12);
+        // torch's constant is a single-precision one in double precision too.
+        let eps = R::of(f64::from(1e-12f32));
         let square_a = sum_over(a.len(), |i| a[i].squared()) + eps;
         let square_b = sum_over(b.len(), |i| b[i].squared()) + eps;
         let both = (square_a * square_b).sqrt();

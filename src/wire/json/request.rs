@@ -51,18 +51,23 @@ pub fn read<T: FromLiteral>(
     }
     let mut seen = HashSet::new();
     let mut other = None;
+    let mut overflow = None;
     object(&mut cursor, |cursor, name| {
         if !seen.insert(name.to_string()) {
             let detail = format!("`{}` stands twice", shown(&name));
             return Err(Problem::new(Code::DuplicateMember, detail).pointer(&format!("/{name}")));
         }
-        if let Some(dtype) = member::<T>(cursor, &name, &mut request)? {
+        if let Some(dtype) = member::<T>(cursor, &name, &mut request, &mut overflow)? {
             other = Some(dtype);
         }
         Ok(())
     })?;
     cursor.end()?;
-    Ok(other.map_or(Read::Request(request), Read::Other))
+    match (other, overflow) {
+        (Some(dtype), _) => Ok(Read::Other(dtype)),
+        (None, Some(overflow)) => Err(overflow),
+        (None, None) => Ok(Read::Request(request)),
+    }
 }
 
 /// Walks the members of the object here.
@@ -89,6 +94,7 @@ fn member<T: FromLiteral>(
     cursor: &mut Cursor<'_>,
     name: &str,
     request: &mut Request<T>,
+    overflow: &mut Option<Problem>,
 ) -> Result<Option<Dtype>, Problem> {
     let card = request.card;
     if let Some(place) = card.input(name) {
@@ -97,9 +103,9 @@ fn member<T: FromLiteral>(
         // Class indices are read in double precision, which holds every one of them.
         let wide = input.domain.is_integer() || input.domain == Domain::ClassOrDistribution;
         request.inputs[place] = Some(if wide {
-            Numbers::Wide(tensor::read(cursor, &pointer, input.label)?)
+            Numbers::Wide(tensor::read(cursor, &pointer, input.label, overflow)?)
         } else {
-            Numbers::Exact(tensor::read(cursor, &pointer, input.label)?)
+            Numbers::Exact(tensor::read(cursor, &pointer, input.label, overflow)?)
         });
         return Ok(None);
     }
@@ -116,12 +122,12 @@ fn member<T: FromLiteral>(
                     let detail = format!("`{}` stands twice", shown(&name));
                     return Err(Problem::new(Code::DuplicateMember, detail).pointer(&pointer));
                 }
-                let given = parameter(cursor, &pointer)?;
+                let given = parameter(cursor, &pointer, overflow)?;
                 Ok(request.scalars.set_param(card, &name, given)?)
             })?;
         }
         "sample_weight" => {
-            request.sample_weight = Some(tensor::read(cursor, &pointer, false)?);
+            request.sample_weight = Some(tensor::read(cursor, &pointer, false, overflow)?);
         }
         "outputs" => {
             let words = words(cursor, name)?;
@@ -152,7 +158,11 @@ fn member<T: FromLiteral>(
 }
 
 /// A parameter: a number, an array of numbers, a word, a truth value or null.
-fn parameter(cursor: &mut Cursor<'_>, pointer: &str) -> Result<Given, Problem> {
+fn parameter(
+    cursor: &mut Cursor<'_>,
+    pointer: &str,
+    overflow: &mut Option<Problem>,
+) -> Result<Given, Problem> {
     Ok(match cursor.peek() {
         Some(b'"') => {
             let word = cursor.string()?;
@@ -170,7 +180,7 @@ fn parameter(cursor: &mut Cursor<'_>, pointer: &str) -> Result<Given, Problem> {
             return Err(wrong_type("a parameter", "a number, a list, a word or a truth value", pointer, cursor));
         }
         _ => {
-            let tensor = tensor::read::<f64>(cursor, pointer, false)?;
+            let tensor = tensor::read::<f64>(cursor, pointer, false, overflow)?;
             match (tensor.shape.as_slice(), tensor.values.as_slice()) {
                 ([], &[number]) => Given::Number(number),
                 _ => Given::Numbers(tensor),

@@ -9,15 +9,19 @@ use crate::wire::problem::{Code, Problem};
 const AXES_MAX: usize = 16;
 
 /// Reads a number or nested arrays of numbers. `null` is a missing label if labels may be missing.
+/// The first number that is too large goes into `overflow`, because a later member may yet ask for
+/// a dtype that holds it.
 pub fn read<T: FromLiteral>(
     cursor: &mut Cursor<'_>,
     pointer: &str,
     label: bool,
+    overflow: &mut Option<Problem>,
 ) -> Result<Tensor<T>, Problem> {
     let mut reader = Reader {
         cursor,
         pointer,
         label,
+        overflow,
         values: Vec::new(),
         missing: None,
         counts: [0; AXES_MAX + 1],
@@ -35,6 +39,7 @@ struct Reader<'c, 'a, T> {
     cursor: &'c mut Cursor<'a>,
     pointer: &'c str,
     label: bool,
+    overflow: &'c mut Option<Problem>,
     values: Vec<T>,
     missing: Option<Vec<bool>>,
     /// How many elements of each open array have been read; the first place is not used.
@@ -130,14 +135,8 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
         let Some(literal) = Literal::read(self.cursor.rest()) else { return self.other_element() };
         let value = T::from_literal(&literal);
         self.cursor.advance(literal.text.len());
-        if !value.is_finite() {
-            let detail = format!("this number is too large for {}", T::DTYPE);
-            let hint = if T::DTYPE == "float32" {
-                "send \"dtype\": \"float64\", or \"Infinity\" if that is meant"
-            } else {
-                "send \"Infinity\" if that is meant"
-            };
-            return Err(Problem::new(Code::NumberOverflow, detail).pointer(&self.here()).hint(hint));
+        if !value.is_finite() && self.overflow.is_none() {
+            *self.overflow = Some(self.too_large());
         }
         self.push(value, false);
         Ok(())
@@ -193,6 +192,17 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
     }
 
     #[cold]
+    fn too_large(&self) -> Problem {
+        let detail = format!("this number is too large for {}", T::DTYPE);
+        let hint = if T::DTYPE == "float32" {
+            "send \"dtype\": \"float64\", or \"Infinity\" if that is meant"
+        } else {
+            "send \"Infinity\" if that is meant"
+        };
+        Problem::new(Code::NumberOverflow, detail).pointer(&self.here()).hint(hint)
+    }
+
+    #[cold]
     fn ragged(&self, detail: &str) -> Problem {
         Problem::new(Code::RaggedArray, detail)
             .pointer(&self.here())
@@ -216,9 +226,10 @@ mod tests {
 
     fn tensor(text: &str) -> Result<Tensor<f32>, Problem> {
         let mut cursor = Cursor::new(text.as_bytes());
-        let tensor = read(&mut cursor, "/targets", true)?;
+        let mut overflow = None;
+        let tensor = read(&mut cursor, "/targets", true, &mut overflow)?;
         cursor.end()?;
-        Ok(tensor)
+        overflow.map_or(Ok(tensor), Err)
     }
 
     #[test]
@@ -245,7 +256,7 @@ mod tests {
         let tensor = tensor("[1, null, 3]").unwrap();
         assert_eq!(tensor.missing, Some(vec![false, true, false]));
         let mut cursor = Cursor::new(b"[null]");
-        let refused = read::<f32>(&mut cursor, "/predictions", false).unwrap_err();
+        let refused = read::<f32>(&mut cursor, "/predictions", false, &mut None).unwrap_err();
         assert_eq!((refused.code, refused.pointer.as_deref()), (Code::NullNotAllowed, Some("/predictions/0")));
     }
 

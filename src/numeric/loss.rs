@@ -73,7 +73,7 @@ impl Loss {
 
     /// Evaluates a job in dual numbers.
     #[cfg(test)]
-    pub fn evaluate_dual(
+    pub(crate) fn evaluate_dual(
         &self,
         job: &Job<super::dual::Dual>,
     ) -> Result<Outcome<super::dual::Dual>, Fault> {

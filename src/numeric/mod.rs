@@ -19,3 +19,5 @@ pub mod math;
 pub mod simd;
 #[cfg(test)]
 pub(crate) mod dual;
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,7 @@ pub fn evaluate<L: Batchwise, T: Number>(job: &Job<T>) -> Result<Outcome<T>, Fau
         },
     );
     for (loss, weight) in losses.iter_mut().zip(&weights) {
-        *loss = T::of(loss.to_f64() * weight);
+        *loss = *loss * T::of(*weight);
     }
     let shares: Vec<f64> = (0..total).map(|i| losses[i].to_f64() * share(i)).collect();
     let shape = input.shape.clone();

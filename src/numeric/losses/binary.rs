@@ -89,7 +89,7 @@ impl Pointwise<2, 1> for BinaryCrossEntropy {
             "Keras clips probabilities to [1e-7, 1 - 1e-7] and gives them no gradient there",
             "label_smoothing is as in Keras; torch has none",
         ],
-        aliases: &["bce", "log_loss", "binary_crossentropy"],
+        aliases: &["bce", "log_loss"],
         example: r#"{"predictions": [0.9, 0.2, 0.6], "targets": [1, 0, 1]}"#,
         ..Card::PAIR
     };

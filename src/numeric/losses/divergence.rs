@@ -46,7 +46,7 @@ impl Pointwise<2, 1> for KlDiv {
             "a target of 0 against a prediction of -inf gives 0, its limit; torch gives NaN",
             "Keras takes probabilities for both, and sums over the last axis",
         ],
-        aliases: &["kullback_leibler", "kldivergence", "kl_divergence"],
+        aliases: &["kullback_leibler", "kl_divergence"],
         example: r#"{"predictions": [[-0.7, -1.2, -1.6], [-0.4, -1.9, -1.7]], "targets": [[0.5, 0.3, 0.2], [0.7, 0.1, 0.2]]}"#,
         ..Card::PAIR
     };

@@ -181,7 +181,7 @@ impl Pointwise<2, 1> for LogCosh {
         outliers: "partly: linear in large errors",
         source: "keras.losses.LogCosh, optax.log_cosh",
         differences: &["computed without overflow for large differences and without cancellation for small ones"],
-        aliases: &["logcosh"],
+        aliases: &[],
         example: r#"{"predictions": [2.5, 0.0, 2.0, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
         ..Card::PAIR
     };

@@ -1,6 +1,6 @@
 //! The command line: serve by default, and a few small helpers.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,10 +47,12 @@ pub fn run() -> ExitCode {
     };
     match cli.command {
         None => serve(config),
-        Some(Command::Losses) => match io::stdout().write_all(wire::catalogue::table(catalogue::all()).as_bytes()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error.to_string(), 1),
-        },
+        Some(Command::Losses) => {
+            match io::stdout().write_all(wire::catalogue::table(catalogue::all()).as_bytes()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error.to_string(), 1),
+            }
+        }
         Some(Command::Probe) => match probe(&config.listen) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, 1),
@@ -93,7 +95,7 @@ fn start_log(config: &Config) -> Result<(), String> {
     if config.log_format == "json" {
         log.json().flatten_event(true).init();
     } else {
-        log.with_target(false).init();
+        log.with_target(false).with_ansi(io::stderr().is_terminal()).init();
     }
     Ok(())
 }

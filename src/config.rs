@@ -114,7 +114,10 @@ impl Config {
         if self.simd != "auto" && Level::named(&self.simd).is_none() {
             let names: Vec<&str> = Level::available().iter().map(|level| level.name()).collect();
             let names = names.join(", ");
-            return Err(format!("simd must be auto or one of {names} on this machine, got `{}`", self.simd));
+            return Err(format!(
+                "simd must be auto or one of {names} on this machine, got `{}`",
+                self.simd
+            ));
         }
         if !["human", "json"].contains(&self.log_format.as_str()) {
             return Err(format!("log_format must be human or json, got `{}`", self.log_format));

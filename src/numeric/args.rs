@@ -125,7 +125,9 @@ fn checked(param: &'static Param, given: Given) -> Result<Given, Fault> {
     };
     match (param.kind, &given) {
         (
-            ParamKind::Number(bounds) | ParamKind::NumberOrOff(bounds) | ParamKind::NumberOrList(bounds),
+            ParamKind::Number(bounds)
+            | ParamKind::NumberOrOff(bounds)
+            | ParamKind::NumberOrList(bounds),
             Given::Number(x),
         ) => within(bounds, *x)?,
         (ParamKind::NumberOrList(bounds), Given::Numbers(list)) => {

@@ -74,7 +74,11 @@ impl Card {
 
     /// The reductions that the loss knows.
     pub fn reductions(&self) -> &'static [&'static str] {
-        if self.batchmean { &["none", "mean", "sum", "batchmean"] } else { &["none", "mean", "sum"] }
+        if self.batchmean {
+            &["none", "mean", "sum", "batchmean"]
+        } else {
+            &["none", "mean", "sum"]
+        }
     }
 }
 
@@ -163,7 +167,7 @@ impl Domain {
     pub const fn describe(self) -> &'static str {
         match self {
             Domain::Real | Domain::BinaryLogits | Domain::Logits => "real",
-            Domain::Probability | Domain::Unit => "[0, 1]",
+            Domain::Probability | Domain::Unit => "from 0 to 1",
             Domain::LogProbability => "log-probability, at most 0",
             Domain::Sign => "-1 or 1",
             Domain::NotNegative | Domain::Variance => "at least 0",
@@ -245,12 +249,8 @@ pub struct Bounds {
 
 impl Bounds {
     /// Any finite number.
-    pub const ANY: Bounds = Bounds {
-        min: f64::NEG_INFINITY,
-        min_included: false,
-        max: f64::MAX,
-        only: &[],
-    };
+    pub const ANY: Bounds =
+        Bounds { min: f64::NEG_INFINITY, min_included: false, max: f64::MAX, only: &[] };
     /// Above 0.
     pub const POSITIVE: Bounds = Bounds { min: 0.0, ..Bounds::ANY };
     /// At least 0.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::loss::Loss;
 use super::losses::{
-    binary, classes, distribution, divergence, embedding, regression, sequence,
+    binary, classes, distribution, divergence, embedding, multilabel, regression, sequence,
 };
 
 /// Losses that belong together.
@@ -26,7 +26,8 @@ pub const FAMILIES: &[Family] = &[
         title: "Counts and distributions",
         losses: distribution::LOSSES,
     },
-    Family { name: "binary", title: "Binary and multi-label", losses: binary::LOSSES },
+    Family { name: "binary", title: "Binary", losses: binary::LOSSES },
+    Family { name: "multilabel", title: "Multi-label", losses: multilabel::LOSSES },
     Family { name: "classes", title: "Classes", losses: classes::LOSSES },
     Family { name: "divergence", title: "Divergences", losses: divergence::LOSSES },
     Family { name: "sequence", title: "Sequences", losses: sequence::LOSSES },
@@ -60,10 +61,7 @@ pub fn find(name: &str) -> Option<&'static Loss> {
 
 /// A name without its spelling: lower case, letters and digits and what divides words in aliases.
 fn plain(name: &str) -> String {
-    name.chars()
-        .filter(|c| !matches!(c, '_' | '-'))
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+    name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// The names nearest to one that is not there, the nearest first; none if nothing is near.
@@ -76,7 +74,7 @@ pub fn nearest(name: &str) -> Vec<&'static str> {
             (best <= 1 + asked.len() / 3).then_some((best, loss.card.name))
         })
         .collect();
-    near.sort();
+    near.sort_unstable();
     near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
@@ -117,7 +115,9 @@ mod tests {
             for name in card.aliases.iter().chain([&card.name]) {
                 assert!(seen.insert(plain(name)), "{name} stands for two losses");
             }
-            assert!(card.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'));
+            assert!(
+                card.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            );
         }
     }
 
@@ -141,7 +141,8 @@ mod tests {
                 assert!(!text.is_empty(), "{} lacks a part of its card", card.name);
             }
             assert!(card.summary.ends_with('.'), "{}: the summary is a sentence", card.name);
-            let differentiable = card.inputs.iter().take_while(|input| input.differentiable).count();
+            let differentiable =
+                card.inputs.iter().take_while(|input| input.differentiable).count();
             assert!(0 < differentiable, "{} has a gradient", card.name);
             assert!(
                 card.inputs[differentiable..].iter().all(|input| !input.differentiable),

@@ -201,7 +201,8 @@ fn log_probabilities<T: Number>(
     let elementwise = job.card.batchmean;
     let axes = if elementwise { 0..tensor.shape.len() } else { 0..1 };
     let sums_to_one = |rows: Rows| {
-        row_sums(tensor, rows, f64::exp).all(|sum| (sum - 1.0).abs() < 5.0 * ROUNDING || sum.is_nan())
+        row_sums(tensor, rows, f64::exp)
+            .all(|sum| (sum - 1.0).abs() < 5.0 * ROUNDING || sum.is_nan())
     };
     let normalised = if elementwise {
         axes.into_iter().any(|axis| sums_to_one(Rows::around(&tensor.shape, axis)))

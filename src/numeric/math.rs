@@ -33,7 +33,7 @@ impl MulAdd for FusedOnce {
 /// Adding this to a small number leaves its nearest integer in the low bits of the mantissa.
 const ROUNDER: f32 = 12_582_912.0;
 /// The high bits of ln 2, so short that multiplying by an exponent is exact.
-const LN2_HIGH: f32 = 0.693_359_375;
+const LN2_HIGH: f32 = 0.693_359_4;
 /// What is left of ln 2.
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
@@ -81,7 +81,15 @@ pub fn exp_m1<M: MulAdd>(x: f32) -> f32 {
     // The Taylor series, where the difference would cancel.
     let tail = horner::<M, 7>(
         x,
-        [2.480_158_7e-5, 1.984_127e-4, 1.388_888_9e-3, 8.333_334e-3, 4.166_666_8e-2, 0.166_666_67, 0.5],
+        [
+            2.480_158_7e-5,
+            1.984_127e-4,
+            1.388_888_9e-3,
+            8.333_334e-3,
+            4.166_666_8e-2,
+            0.166_666_67,
+            0.5,
+        ],
     );
     let near = M::mul_add(tail, x * x, x);
     let far = exp::<M>(x) - 1.0;
@@ -112,7 +120,7 @@ pub fn ln<M: MulAdd>(x: f32) -> f32 {
             -1.666_805_8e-1,
             2.000_071_5e-1,
             -2.499_999_4e-1,
-            3.333_333_1e-1,
+            0.333_333_3,
         ],
     );
     let small = M::mul_add(series, f * z, M::mul_add(e, LN2_LOW, -0.5 * z));
@@ -140,7 +148,7 @@ pub fn tanh<M: MulAdd>(x: f32) -> f32 {
     let z = x * x;
     let tail = horner::<M, 5>(
         z,
-        [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1],
+        [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -0.333_332_8],
     );
     let near = M::mul_add(tail, z * x, x);
     let far = (1.0 - 2.0 / (exp::<M>(a + a) + 1.0)).copysign(x);

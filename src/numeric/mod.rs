@@ -1,22 +1,26 @@
 //! The mathematics: losses, their gradients, and how they run. Standard library only; no HTTP,
 //! no serialization, no logging.
 
+// The catalogue and what a loss is.
 pub mod catalogue;
-pub mod loss;
 pub mod losses;
+pub mod loss;
 pub mod card;
 pub mod args;
+// One evaluation.
 pub mod job;
 pub mod tensor;
 pub mod fault;
-pub mod drive;
-pub mod reduce;
 pub mod validate;
 pub mod inspect;
+pub mod drive;
+pub mod reduce;
+// The arithmetic below.
 pub mod real;
 pub mod verbs;
 pub mod math;
 pub mod simd;
+
 #[cfg(test)]
 pub(crate) mod dual;
 #[cfg(test)]

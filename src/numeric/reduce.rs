@@ -120,7 +120,8 @@ impl<T: Number> Frame<T> {
             (a, b) => a.or_else(|| b.clone()),
         };
         let kept = |i: usize| !skip.as_ref().is_some_and(|skip| skip[i]);
-        let count = skip.as_ref().map_or(total, |s| s.iter().filter(|&&left_out| !left_out).count());
+        let count =
+            skip.as_ref().map_or(total, |s| s.iter().filter(|&&left_out| !left_out).count());
         let mut denominator = if sample.is_none() && mass.is_none() {
             count as f64
         } else {
@@ -128,7 +129,8 @@ impl<T: Number> Frame<T> {
                 let sample = sample.as_ref().map_or(1.0, |s| s[i].to_f64());
                 sample * mass.as_ref().map_or(1.0, |mass| mass[i])
             };
-            let masses: Vec<f64> = (0..total).map(|i| if kept(i) { each(i) } else { 0.0 }).collect();
+            let masses: Vec<f64> =
+                (0..total).map(|i| if kept(i) { each(i) } else { 0.0 }).collect();
             sum(&masses)
         };
         if job.options.reduction == Reduction::BatchMean {
@@ -241,7 +243,10 @@ fn sample_weights<T: Number>(
         (None, &[1]) => Ok(Some(weights.values.clone())),
         _ => agree(NAME, &weights.shape, "the unreduced loss", shape).map(|()| None).map_err(|f| {
             let rows = shape.first().map_or_else(String::new, |rows| format!("[{rows}] or "));
-            f.hint(format!("send one weight per leading index or per element: {rows}{}", show(shape)))
+            f.hint(format!(
+                "send one weight per leading index or per element: {rows}{}",
+                show(shape)
+            ))
         }),
     }
 }

@@ -75,9 +75,8 @@ fn refusal<T: Number>(
     let detail = format!("{name} must be {}, got {value}", domain.describe());
     let fault = Fault::new(Kind::Domain, Place::Element(name, tensor.index_of(place)), detail);
     match domain {
-        Domain::Probability => fault.hint(
-            "if these are logits, use the loss that takes logits, or apply a sigmoid first",
-        ),
+        Domain::Probability => fault
+            .hint("if these are logits, use the loss that takes logits, or apply a sigmoid first"),
         Domain::Sign => fault.hint(
             "send -1 for the negative class and 1 for the positive one, \
              or \"validate\": false to compute as torch does",

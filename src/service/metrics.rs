@@ -89,7 +89,12 @@ pub const DESCRIBED: [Described; 11] = [
     ),
     described("lossd_evaluations_total", "counter", &["loss"], "Losses evaluated."),
     described("lossd_rows_total", "counter", &["loss"], "Leading indices of evaluated batches."),
-    described("lossd_elements_total", "counter", &["loss"], "Numbers in the inputs of evaluated batches."),
+    described(
+        "lossd_elements_total",
+        "counter",
+        &["loss"],
+        "Numbers in the inputs of evaluated batches.",
+    ),
     described("lossd_http_requests_in_flight", "gauge", &[], "Requests being answered."),
     described("lossd_jobs_in_flight", "gauge", &[], "Places for work that are taken."),
     described("lossd_jobs_limit", "gauge", &[], "Places for work that there are."),
@@ -121,11 +126,8 @@ pub struct Metrics {
 /// The version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The git revision that the program was built from, where the build was told.
-pub const REVISION: &str = match option_env!("LOSSD_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
-};
+/// The git revision that the program was built from.
+pub const REVISION: &str = env!("LOSSD_REVISION");
 
 impl Metrics {
     /// All metrics, with every series of losses and stages at zero.

@@ -56,26 +56,17 @@ pub trait Evaluate: Number {
     ///
     /// # Errors
     /// What is wrong with the job.
-    fn evaluate(
-        loss: &Loss,
-        job: &Job<Self>,
-    ) -> Result<Outcome<Self>, Fault>;
+    fn evaluate(loss: &Loss, job: &Job<Self>) -> Result<Outcome<Self>, Fault>;
 }
 
 impl Evaluate for f32 {
-    fn evaluate(
-        loss: &Loss,
-        job: &Job<f32>,
-    ) -> Result<Outcome<f32>, Fault> {
+    fn evaluate(loss: &Loss, job: &Job<f32>) -> Result<Outcome<f32>, Fault> {
         loss.evaluate_f32(job)
     }
 }
 
 impl Evaluate for f64 {
-    fn evaluate(
-        loss: &Loss,
-        job: &Job<f64>,
-    ) -> Result<Outcome<f64>, Fault> {
+    fn evaluate(loss: &Loss, job: &Job<f64>) -> Result<Outcome<f64>, Fault> {
         loss.evaluate_f64(job)
     }
 }

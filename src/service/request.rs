@@ -108,7 +108,12 @@ impl Scalars {
     ///
     /// # Errors
     /// For a word that the member does not take, or one that contradicts what was set before.
-    pub fn set_word(&mut self, card: &Card, member: &'static str, word: &str) -> Result<(), Refusal> {
+    pub fn set_word(
+        &mut self,
+        card: &Card,
+        member: &'static str,
+        word: &str,
+    ) -> Result<(), Refusal> {
         match member {
             "reduction" => {
                 let known = card.reductions();

@@ -53,7 +53,7 @@ pub async fn list(
 pub async fn card(name: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
     let loss = find(name)?;
     let mut described = describe(loss);
-    let mut clock = Clock::new();
+    let mut clock = Clock::start();
     let example = loss.card.example.as_bytes();
     let scalars = Scalars::default();
     let done = respond(loss, scalars, example, Form::Json, Level::best(), 1, &mut clock)?;

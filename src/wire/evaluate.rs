@@ -13,11 +13,11 @@ use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant as Deadline, timeout_at};
 
-use super::observe::InFlight;
-use super::problem::{Code, Problem};
 use super::json::answer::{Print, write, write_plain};
 use super::json::number::FromLiteral;
 use super::json::request::{Read, read, shown};
+use super::observe::InFlight;
+use super::problem::{Code, Problem};
 use super::{App, answer};
 use crate::numeric::catalogue;
 use crate::numeric::loss::Loss;
@@ -58,7 +58,7 @@ pub async fn evaluate(
     let place = app.places.clone().try_acquire_owned().map_err(|_| busy(&app))?;
     let place = (place, InFlight::new(&app.metrics.jobs_in_flight));
 
-    let mut clock = Clock::new();
+    let mut clock = Clock::start();
     let deadline = Deadline::now() + app.config.deadline();
     let body = timeout_at(deadline, receive(body, declared, limit)).await;
     let body = body.map_err(|_| {
@@ -185,8 +185,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts now.
-    pub fn new() -> Clock {
+    /// A clock that starts now.
+    pub fn start() -> Clock {
         Clock { since: Instant::now(), laps: Vec::with_capacity(Stage::ALL.len()) }
     }
 
@@ -221,10 +221,7 @@ pub fn find(name: Result<Path<String>, PathRejection>) -> Result<&'static Loss, 
 }
 
 /// What the query says.
-fn scalars(
-    loss: &Loss,
-    query: Result<Query<Pairs>, QueryRejection>,
-) -> Result<Scalars, Problem> {
+fn scalars(loss: &Loss, query: Result<Query<Pairs>, QueryRejection>) -> Result<Scalars, Problem> {
     let Query(pairs) = query.map_err(|_| {
         Problem::new(Code::MalformedQuery, "the query string is not a list of name=value pairs")
     })?;
@@ -284,8 +281,9 @@ fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
 }
 
 fn unsupported(detail: &str) -> Problem {
-    Problem::new(Code::UnsupportedMediaType, detail)
-        .hint("send a JSON object with content-type: application/json, and without content-encoding")
+    Problem::new(Code::UnsupportedMediaType, detail).hint(
+        "send a JSON object with content-type: application/json, and without content-encoding",
+    )
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {
@@ -293,9 +291,10 @@ fn declared_length(headers: &HeaderMap) -> Option<usize> {
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("the limit is {limit} bytes"))
-        .hint("send the batch in parts: sum and denominator of the answers add up; \
-               or raise body_bytes_max")
+    Problem::new(Code::BodyTooLarge, format!("the limit is {limit} bytes")).hint(
+        "send the batch in parts: sum and denominator of the answers add up; \
+               or raise body_bytes_max",
+    )
 }
 
 fn busy(app: &Service) -> Problem {
@@ -323,9 +322,14 @@ async fn receive(body: Body, declared: Option<usize>, limit: usize) -> Result<Ve
 }
 
 /// Waits for something, but not beyond the deadline.
-async fn within<F: Future>(app: &Service, deadline: Deadline, work: F) -> Result<F::Output, Problem> {
+async fn within<F: Future>(
+    app: &Service,
+    deadline: Deadline,
+    work: F,
+) -> Result<F::Output, Problem> {
     timeout_at(deadline, work).await.map_err(|_| {
         let detail = format!("the answer was not ready in {} s", app.config.deadline_seconds);
-        Problem::new(Code::DeadlineExceeded, detail).hint("send smaller batches, or raise deadline_seconds")
+        Problem::new(Code::DeadlineExceeded, detail)
+            .hint("send smaller batches, or raise deadline_seconds")
     })
 }

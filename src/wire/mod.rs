@@ -1,12 +1,12 @@
 //! HTTP: every route on one page, and what lies around them.
 
 pub mod evaluate;
+pub mod json;
+pub mod problem;
 pub mod catalogue;
-pub mod ops;
 pub mod openapi;
 pub mod page;
-pub mod problem;
-pub mod json;
+pub mod ops;
 pub mod observe;
 pub mod serve;
 

@@ -64,7 +64,15 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     let (status, took) = (response.status().as_u16(), started.elapsed());
     app.metrics.answered(&route, method, status, took);
     let duration_ms = took.as_secs_f64() * 1e3;
-    tracing::debug!(request_id = id, trace_id = trace, route, method, status, duration_ms, "answered");
+    tracing::debug!(
+        request_id = id,
+        trace_id = trace,
+        route,
+        method,
+        status,
+        duration_ms,
+        "answered"
+    );
     response
 }
 

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the interface as OpenAPI 3.1, built from the catalogue.
+//! `GET /openapi.json`: the interface as an `OpenAPI` 3.1 document, built from the catalogue.
 
 use std::sync::LazyLock;
 
@@ -58,11 +58,8 @@ fn reference(name: &str) -> Value {
 
 fn problems(statuses: &[u16]) -> Map<String, Value> {
     let problem = |status: &u16| {
-        let codes: Vec<&str> = Code::ALL
-            .into_iter()
-            .filter(|code| code.status() == *status)
-            .map(Code::code)
-            .collect();
+        let codes: Vec<&str> =
+            Code::ALL.into_iter().filter(|code| code.status() == *status).map(Code::code).collect();
         let content = json!({"application/problem+json": {"schema": reference("Problem")}});
         (status.to_string(), json!({"description": codes.join(", "), "content": content}))
     };
@@ -85,7 +82,10 @@ fn operation(path: &str, method: &str) -> Value {
         }));
     }
     if path == "/loss" {
-        for (name, doc) in [("family", "only losses of this family"), ("search", "only losses whose card has this word")] {
+        for (name, doc) in [
+            ("family", "only losses of this family"),
+            ("search", "only losses whose card has this word"),
+        ] {
             parameters.push(json!({"name": name, "in": "query", "description": doc, "schema": {"type": "string"}}));
         }
     }
@@ -124,26 +124,39 @@ fn evaluation(card: &Card) -> Value {
     }
     let params: Map<String, Value> =
         card.params.iter().map(|param| (param.name.to_owned(), param_schema(param))).collect();
-    properties.insert("params".into(), json!({
-        "type": "object", "properties": params, "additionalProperties": false,
-    }));
+    properties.insert(
+        "params".into(),
+        json!({
+            "type": "object", "properties": params, "additionalProperties": false,
+        }),
+    );
     properties.insert("reduction".into(), json!({"enum": card.reductions(), "default": "mean"}));
-    properties.insert("outputs".into(), json!({
-        "type": "array", "items": {"enum": OUTPUTS}, "default": ["loss", "gradients"],
-    }));
-    properties.insert("dtype".into(), json!({"enum": ["float32", "float64"], "default": "float32"}));
+    properties.insert(
+        "outputs".into(),
+        json!({
+            "type": "array", "items": {"enum": OUTPUTS}, "default": ["loss", "gradients"],
+        }),
+    );
+    properties
+        .insert("dtype".into(), json!({"enum": ["float32", "float64"], "default": "float32"}));
     let mut weight = reference("Tensor");
-    weight["description"] = json!("one weight per leading index or per element of the unreduced loss");
+    weight["description"] =
+        json!("one weight per leading index or per element of the unreduced loss");
     properties.insert("sample_weight".into(), weight);
-    properties.insert("on_empty".into(), json!({"enum": ["nan", "zero", "error"], "default": "nan"}));
+    properties
+        .insert("on_empty".into(), json!({"enum": ["nan", "zero", "error"], "default": "nan"}));
     properties.insert("validate".into(), json!({"type": "boolean", "default": true}));
     properties.insert("profile".into(), json!({"enum": ["torch"], "default": "torch"}));
     let required: Vec<&str> =
         card.inputs.iter().filter(|input| !input.optional).map(|input| input.name).collect();
-    let statuses = ROUTES.iter().find(|route| route.method == "POST").map_or(&[][..], |r| r.statuses);
+    let statuses =
+        ROUTES.iter().find(|route| route.method == "POST").map_or(&[][..], |r| r.statuses);
     let mut responses = problems(statuses);
     responses.remove("404");
-    responses.insert("200".into(), json!({"description": card.summary, "content": evaluation_content()}));
+    responses.insert(
+        "200".into(),
+        json!({"description": card.summary, "content": evaluation_content()}),
+    );
     responses.sort_keys();
     let example: Value = serde_json::from_str(card.example).unwrap_or_default();
     json!({
@@ -184,7 +197,9 @@ fn param_schema(param: &Param) -> Value {
         }
         ParamKind::Number(_) => number,
         ParamKind::NumberOrOff(_) => json!({"type": ["number", "null"]}),
-        ParamKind::NumberOrList(_) => json!({"anyOf": [number, {"type": "array", "items": number}]}),
+        ParamKind::NumberOrList(_) => {
+            json!({"anyOf": [number, {"type": "array", "items": number}]})
+        }
         ParamKind::Integer => json!({"type": "integer"}),
         ParamKind::IntegerOrList => json!({
             "anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}],
@@ -214,10 +229,7 @@ fn number_schema() -> Value {
 
 fn tensor_schema(label: bool) -> Value {
     let name = if label { "Labels" } else { "Tensor" };
-    let mut choices = vec![
-        reference("Number"),
-        json!({"type": "array", "items": reference(name)}),
-    ];
+    let mut choices = vec![reference("Number"), json!({"type": "array", "items": reference(name)})];
     if label {
         choices.push(json!({"type": "null"}));
     }

@@ -18,7 +18,8 @@ use crate::service::metrics::VERSION;
 pub async fn start(request: Request) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let plain = |host: &&str| {
-        host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'-' | b'[' | b']'))
+        host.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'-' | b'[' | b']'))
     };
     let host = host.filter(plain).unwrap_or("127.0.0.1:8080");
     let losses = catalogue::all().count();
@@ -58,7 +59,11 @@ fn page() -> String {
     html.push_str("<h2 id=\"routes\">Routes</h2>\n<table>\n");
     for route in &ROUTES {
         let (method, path) = (route.method, escaped(route.path));
-        let _ = writeln!(html, "<tr><td>{method}</td><td><code>{path}</code></td><td>{}</td></tr>", route.summary);
+        let _ = writeln!(
+            html,
+            "<tr><td>{method}</td><td><code>{path}</code></td><td>{}</td></tr>",
+            route.summary
+        );
     }
     html.push_str("</table>\n<h2 id=\"losses\">Losses</h2>\n<p>");
     for loss in catalogue::all() {

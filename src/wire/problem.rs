@@ -136,9 +136,7 @@ impl Code {
             Code::EmptyMean => ("empty-mean", 422, "The mean is over nothing"),
             Code::UnknownLoss => ("unknown-loss", 404, "There is no loss of that name"),
             Code::NotFound => ("not-found", 404, "There is nothing at this address"),
-            Code::MethodNotAllowed => {
-                ("method-not-allowed", 405, "This address has other methods")
-            }
+            Code::MethodNotAllowed => ("method-not-allowed", 405, "This address has other methods"),
             Code::NotAcceptable => {
                 ("not-acceptable", 406, "The answer has no format that is accepted")
             }

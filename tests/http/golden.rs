@@ -24,7 +24,11 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for file in files.filter(|file| file.extension().is_some_and(|ending| ending == "json")) {
         let content: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-        assert!(content["made_by"].as_str().is_some_and(|by| by.contains("torch")), "{file:?}");
+        assert!(
+            content["made_by"].as_str().is_some_and(|by| by.contains("torch")),
+            "{}",
+            file.display()
+        );
         for case in content["cases"].as_array().unwrap() {
             cases.push(Case {
                 file: file.file_stem().unwrap().to_string_lossy().into_owned(),

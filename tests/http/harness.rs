@@ -100,7 +100,9 @@ pub(crate) fn flat(value: &Value) -> (Vec<Option<f64>>, Vec<usize>) {
         match value {
             Value::Array(items) => {
                 lengths.push(items.len());
-                items.iter().for_each(|item| walk(item, numbers, lengths));
+                for item in items {
+                    walk(item, numbers, lengths);
+                }
             }
             _ => numbers.push(number(value)),
         }

@@ -65,8 +65,7 @@ pub fn evaluate<L: Batchwise, T: Number>(job: &Job<T>) -> Result<Outcome<T>, Fau
     let factor: Vec<T> =
         (0..total).map(|i| T::of(weights[i] * share(i) * frame.scale.to_f64())).collect();
     let mut losses = vec![T::default(); total];
-    let mut slopes =
-        vec![T::default(); if job.options.gradients { input.values.len() } else { 0 }];
+    let mut slopes = vec![T::default(); if job.options.gradients { input.values.len() } else { 0 }];
     T::dispatch(
         job.options.level,
         Whole {

@@ -50,6 +50,13 @@ fn share(total: usize, threads: usize) -> usize {
     total.div_ceil(threads).max(1)
 }
 
+/// Splits the front off a buffer; all of it where it is shorter: an output that is not wanted.
+#[expect(clippy::mut_mut, reason = "the buffer's own slice gets shorter")]
+fn front<'a, T>(buffer: &mut &'a mut [T], length: usize) -> &'a mut [T] {
+    let length = length.min(buffer.len());
+    buffer.split_off_mut(..length).unwrap_or_default()
+}
+
 /// The gradients under the names of their inputs.
 fn named_gradients<T: Number, const D: usize>(
     job: &Job<T>,

@@ -3,7 +3,7 @@
 use std::array;
 use std::ops::Range;
 
-use super::{in_parallel, named_gradients, share, threads_for, wants_losses};
+use super::{front, in_parallel, named_gradients, share, threads_for, wants_losses};
 use crate::numeric::args::Args;
 use crate::numeric::card::Card;
 use crate::numeric::fault::Fault;
@@ -172,20 +172,12 @@ where
             loss,
             lanes,
             frame,
-            losses: take_front(&mut losses, range.len()),
-            slopes: slopes.each_mut().map(|slope| take_front(slope, range.len())),
+            losses: front(&mut losses, range.len()),
+            slopes: slopes.each_mut().map(|slope| front(slope, range.len())),
             range,
         });
     }
     in_parallel(chunks, |chunk| T::dispatch(job.options.level, chunk)).concat()
-}
-
-/// Splits the front off a buffer; all of it where it is shorter (an output that is not wanted).
-fn take_front<'a, T>(buffer: &mut &'a mut [T], length: usize) -> &'a mut [T] {
-    let whole = std::mem::take(buffer);
-    let (front, rest) = whole.split_at_mut(length.min(whole.len()));
-    *buffer = rest;
-    front
 }
 
 /// A stretch of the batch, as long as some number of blocks.

@@ -3,7 +3,7 @@
 use std::array;
 use std::ops::Range;
 
-use super::{in_parallel, named_gradients, share, threads_for, wants_losses};
+use super::{front, in_parallel, named_gradients, share, threads_for, wants_losses};
 use crate::numeric::args::Args;
 use crate::numeric::card::Card;
 use crate::numeric::fault::{Fault, Kind, Place};
@@ -53,7 +53,13 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
 
     /// The loss of the row of that number. Writes its slope in each input; the slopes come in as
     /// zeros.
-    fn row<R: Real>(&self, row: usize, x: [&[R]; D], target: Target<'_, R>, slope: [&mut [R]; D]) -> R;
+    fn row<R: Real>(
+        &self,
+        row: usize,
+        x: [&[R]; D],
+        target: Target<'_, R>,
+        slope: [&mut [R]; D],
+    ) -> R;
 }
 
 /// What belongs to one row in the targets.
@@ -227,12 +233,7 @@ fn ignored_and_checked<L: Rowwise<D>, const D: usize>(
     Ok(ignored.contains(&true).then_some(ignored))
 }
 
-fn no_such_class(
-    name: &'static str,
-    targets: &Tensor<i64>,
-    place: usize,
-    classes: usize,
-) -> Fault {
+fn no_such_class(name: &'static str, targets: &Tensor<i64>, place: usize, classes: usize) -> Fault {
     let class = targets.values[place];
     let row = index_of(&targets.shape, place);
     let detail = format!("{name} holds class {class} at {row:?}, but there are {classes} classes");
@@ -298,21 +299,14 @@ fn walk<L, T, const D: usize>(
     let mut chunks = Vec::new();
     for start in (0..rows.outer).step_by(per_thread) {
         let outer = start..rows.outer.min(start + per_thread);
-        let (front, rest) = std::mem::take(&mut losses).split_at_mut(outer.len() * rows.inner);
-        losses = rest;
         chunks.push(Chunk {
             loss,
             inputs,
             targets,
             rows,
             frame,
-            losses: front,
-            slopes: slopes.each_mut().map(|slope| {
-                let whole = std::mem::take(slope);
-                let (front, rest) = whole.split_at_mut((outer.len() * stretch).min(whole.len()));
-                *slope = rest;
-                front
-            }),
+            losses: front(&mut losses, outer.len() * rows.inner),
+            slopes: slopes.each_mut().map(|slope| front(slope, outer.len() * stretch)),
             outer,
         });
     }
@@ -363,12 +357,9 @@ where
                     Targets::Lists(lists) => {
                         Target::Classes(&lists[row * length..(row + 1) * length])
                     }
-                    Targets::Rows(values) => Target::Row(row_of(
-                        R::view(values),
-                        start,
-                        inner,
-                        &mut gathered_target,
-                    )),
+                    Targets::Rows(values) => {
+                        Target::Row(row_of(R::view(values), start, inner, &mut gathered_target))
+                    }
                 };
                 let mut places = gathered.iter_mut();
                 let x = whole.map(|whole| match places.next() {

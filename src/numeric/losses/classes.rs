@@ -57,7 +57,8 @@ fn class_weights(args: &Args) -> Option<Vec<f64>> {
 fn check_weights(weight: Option<&[f64]>, classes: usize) -> Result<(), Fault> {
     match weight {
         Some(weight) if weight.len() != classes => {
-            let detail = format!("weight has {} numbers, but there are {classes} classes", weight.len());
+            let detail =
+                format!("weight has {} numbers, but there are {classes} classes", weight.len());
             Err(Fault::parameter("weight", detail))
         }
         _ => Ok(()),

@@ -14,8 +14,10 @@ use crate::numeric::tensor::{agree, broadcast};
 pub(crate) const LOSSES: &[Loss] =
     &[Loss::pointwise::<PoissonNll, _, _>(), Loss::pointwise::<GaussianNll, _, _>()];
 
-const LOG_INPUT: Param = Param::flag("log_input", true, "whether predictions are logarithms of rates");
-const FULL: Param = Param::flag("full", false, "whether to add the terms that do not depend on predictions");
+const LOG_INPUT: Param =
+    Param::flag("log_input", true, "whether predictions are logarithms of rates");
+const FULL: Param =
+    Param::flag("full", false, "whether to add the terms that do not depend on predictions");
 const POISSON_EPS: Param = Param::number(
     "eps",
     1e-8,
@@ -36,7 +38,10 @@ impl Pointwise<2, 1> for PoissonNll {
         summary: "The negative log-likelihood of a count under a Poisson distribution with the predicted rate.",
         formula: r"e^p - t p \quad\text{or, with log\_input false,}\quad p - t\ln(p + \epsilon)",
         inputs: &[
-            Input { doc: "logarithms of rates, or rates with log_input false", ..Input::PREDICTIONS },
+            Input {
+                doc: "logarithms of rates, or rates with log_input false",
+                ..Input::PREDICTIONS
+            },
             Input { domain: Domain::NotNegative, doc: "counts", ..Input::TARGETS },
         ],
         params: &[LOG_INPUT, FULL, POISSON_EPS],
@@ -45,7 +50,9 @@ impl Pointwise<2, 1> for PoissonNll {
         activation: "linear (log_input true) or exponential",
         outliers: "partly: grows like the rate",
         source: "torch.nn.functional.poisson_nll_loss",
-        differences: &["full uses Stirling's approximation, not the log-gamma function, as torch does"],
+        differences: &[
+            "full uses Stirling's approximation, not the log-gamma function, as torch does",
+        ],
         aliases: &["poisson", "count:poisson"],
         example: r#"{"predictions": [0.5, 1.2, -0.3], "targets": [2, 3, 0]}"#,
         ..Card::PAIR
@@ -77,8 +84,12 @@ impl Pointwise<2, 1> for PoissonNll {
     }
 }
 
-const GAUSSIAN_EPS: Param =
-    Param::number("eps", 1e-6, Bounds::POSITIVE, "the least variance; smaller ones are raised to it");
+const GAUSSIAN_EPS: Param = Param::number(
+    "eps",
+    1e-6,
+    Bounds::POSITIVE,
+    "the least variance; smaller ones are raised to it",
+);
 
 struct GaussianNll {
     full: bool,
@@ -130,7 +141,8 @@ impl Pointwise<3, 2> for GaussianNll {
         };
         let lane = if var.shape == p.shape {
             Lane::Given(var.values.as_slice())
-        } else if var.shape.is_empty() || (0 < rank && [&dropped, &last_one].contains(&&var.shape)) {
+        } else if var.shape.is_empty() || (0 < rank && [&dropped, &last_one].contains(&&var.shape))
+        {
             let seen = if var.shape.is_empty() { &var.shape } else { &last_one };
             let places = broadcast(seen, &p.shape).unwrap_or_default();
             Lane::repeated(&var.shape, &var.values, places)

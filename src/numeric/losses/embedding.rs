@@ -128,7 +128,8 @@ const ANCHOR: Input = Input {
     doc: "the vectors to compare with",
     ..Input::PREDICTIONS
 };
-const POSITIVE: Input = Input { name: "positive", doc: "vectors that belong to the anchors", ..ANCHOR };
+const POSITIVE: Input =
+    Input { name: "positive", doc: "vectors that belong to the anchors", ..ANCHOR };
 const NEGATIVE: Input = Input { name: "negative", doc: "vectors that do not", ..ANCHOR };
 
 const TRIPLET_MARGIN: Param = Param::number(
@@ -143,12 +144,8 @@ const NORM_POWER: Param = Param::number(
     Bounds { max: f64::INFINITY, ..Bounds::POSITIVE },
     "the norm of the distance; \"Infinity\" for the largest component",
 );
-const NORM_EPS: Param = Param::number(
-    "eps",
-    1e-6,
-    Bounds::NOT_NEGATIVE,
-    "added to each component of a difference",
-);
+const NORM_EPS: Param =
+    Param::number("eps", 1e-6, Bounds::NOT_NEGATIVE, "added to each component of a difference");
 const SWAP: Param = Param::flag(
     "swap",
     false,
@@ -171,7 +168,8 @@ fn triplet<R: Real>(
     // The smaller one; NaN in either is kept, and a tie shares the slope.
     let smaller = pick(other < far || other.partial_cmp(&other).is_none(), other, far);
     let violation = R::of(margin) + near - smaller;
-    if !(violation < zero || violation == zero) {
+    let inactive = violation <= zero;
+    if !inactive {
         let active = pick(zero < violation, one, violation);
         let half = R::of(0.5);
         let share_of_far = if !swap || far < other {
@@ -220,7 +218,9 @@ impl Rowwise<3> for TripletMargin {
         activation: "L2-normalised",
         outliers: "partly",
         source: "torch.nn.functional.triplet_margin_loss; Balntas et al., 2016",
-        differences: &["optax adds eps inside the sum before the root; Burn has no eps and no swap"],
+        differences: &[
+            "optax adds eps inside the sum before the root; Burn has no eps and no swap",
+        ],
         aliases: &["triplet"],
         example: r#"{"anchor": [[0.1, 0.9], [0.8, 0.2]], "positive": [[0.3, 0.8], [0.5, 0.4]], "negative": [[0.9, 0.4], [0.6, 0.9]]}"#,
         ..Card::PAIR
@@ -236,7 +236,13 @@ impl Rowwise<3> for TripletMargin {
     }
 
     #[inline(always)]
-    fn row<R: Real>(&self, _row: usize, x: [&[R]; 3], _target: Target<'_, R>, slope: [&mut [R]; 3]) -> R {
+    fn row<R: Real>(
+        &self,
+        _row: usize,
+        x: [&[R]; 3],
+        _target: Target<'_, R>,
+        slope: [&mut [R]; 3],
+    ) -> R {
         let metric = Metric::Norm { p: self.p, eps: self.eps };
         triplet(metric, self.margin, self.swap, x, slope)
     }
@@ -288,7 +294,13 @@ impl Rowwise<3> for TripletMarginWithDistance {
     }
 
     #[inline(always)]
-    fn row<R: Real>(&self, _row: usize, x: [&[R]; 3], _target: Target<'_, R>, slope: [&mut [R]; 3]) -> R {
+    fn row<R: Real>(
+        &self,
+        _row: usize,
+        x: [&[R]; 3],
+        _target: Target<'_, R>,
+        slope: [&mut [R]; 3],
+    ) -> R {
         triplet(self.metric, self.margin, self.swap, x, slope)
     }
 }
@@ -328,7 +340,9 @@ impl Rowwise<2> for CosineEmbedding {
         activation: "linear; only the direction counts",
         outliers: "no: between 0 and 2",
         source: "torch.nn.functional.cosine_embedding_loss",
-        differences: &["with validate false, a target that is neither -1 nor 1 costs 0, as in torch"],
+        differences: &[
+            "with validate false, a target that is neither -1 nor 1 costs 0, as in torch",
+        ],
         aliases: &[],
         example: r#"{"input1": [[1.0, 0.5], [0.2, 0.9]], "input2": [[0.8, 0.6], [0.7, 0.3]], "targets": [1, -1]}"#,
         ..Card::PAIR

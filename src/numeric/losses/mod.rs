@@ -6,5 +6,6 @@ pub mod classes;
 pub mod distribution;
 pub mod divergence;
 pub mod embedding;
+pub mod multilabel;
 pub mod regression;
 pub mod sequence;

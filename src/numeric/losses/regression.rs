@@ -64,7 +64,13 @@ impl Pointwise<2, 1> for L1 {
         outliers: "no: linear in the error",
         source: "torch.nn.functional.l1_loss",
         differences: &["Keras on JAX and scikit-learn give -1 where p = t"],
-        aliases: &["mae", "absolute_error", "mean_absolute_error", "regression_l1", "reg:absoluteerror"],
+        aliases: &[
+            "mae",
+            "absolute_error",
+            "mean_absolute_error",
+            "regression_l1",
+            "reg:absoluteerror",
+        ],
         example: r#"{"predictions": [2.5, 0.0, 2.0, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
         ..Card::PAIR
     };
@@ -180,7 +186,9 @@ impl Pointwise<2, 1> for LogCosh {
         use_case: "regression with outliers, where a smooth second derivative helps",
         outliers: "partly: linear in large errors",
         source: "keras.losses.LogCosh, optax.log_cosh",
-        differences: &["computed without overflow for large differences and without cancellation for small ones"],
+        differences: &[
+            "computed without overflow for large differences and without cancellation for small ones",
+        ],
         aliases: &[],
         example: r#"{"predictions": [2.5, 0.0, 2.0, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
         ..Card::PAIR

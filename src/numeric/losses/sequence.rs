@@ -65,11 +65,8 @@ const INPUT_LENGTHS: Input = Input {
     doc: "how many frames of each sample count",
     ..Input::PREDICTIONS
 };
-const TARGET_LENGTHS: Input = Input {
-    name: "target_lengths",
-    doc: "how many labels each sample has",
-    ..INPUT_LENGTHS
-};
+const TARGET_LENGTHS: Input =
+    Input { name: "target_lengths", doc: "how many labels each sample has", ..INPUT_LENGTHS };
 
 impl Batchwise for Ctc {
     const CARD: Card = Card {
@@ -88,7 +85,9 @@ impl Batchwise for Ctc {
         activation: "log-softmax",
         outliers: "no",
         source: "torch.nn.functional.ctc_loss; Graves et al., 2006",
-        differences: &["Burn and Keras take another mean; optax gives about 1e5 where this gives infinity"],
+        differences: &[
+            "Burn and Keras take another mean; optax gives about 1e5 where this gives infinity",
+        ],
         aliases: &[],
         example: r#"{"predictions": [[[-0.5, -1.6, -1.6], [-1.2, -0.7, -1.6]], [[-1.9, -0.4, -1.7], [-0.3, -2.3, -1.8]], [[-1.4, -1.8, -0.5], [-1.0, -0.9, -1.5]]], "targets": [[1, 2], [1, 0]], "input_lengths": [3, 3], "target_lengths": [2, 1]}"#,
         ..Card::PAIR
@@ -180,9 +179,14 @@ impl Batchwise for Ctc {
             if work.slopes.is_empty() {
                 continue;
             }
-            lattice.backward(sample, plan, |t, class| x[frame(t) + class], |t, class, slope| {
-                work.slopes[frame(t) + class] = slope * work.factor[number];
-            });
+            lattice.backward(
+                sample,
+                plan,
+                |t, class| x[frame(t) + class],
+                |t, class, slope| {
+                    work.slopes[frame(t) + class] = slope * work.factor[number];
+                },
+            );
         }
     }
 }
@@ -191,7 +195,8 @@ fn label_at(labels: &Tensor<i64>, place: usize, classes: usize) -> Result<usize,
     let class = labels.values[place];
     usize::try_from(class).ok().filter(|&class| class < classes).ok_or_else(|| {
         let index = labels.index_of(place);
-        let detail = format!("targets holds class {class} at {index:?}, but there are {classes} classes");
+        let detail =
+            format!("targets holds class {class} at {index:?}, but there are {classes} classes");
         Fault::new(Kind::Class, Place::Element("targets", index), detail)
     })
 }
@@ -210,7 +215,8 @@ fn lengths(
     }
     let length = |(place, &length): (usize, &i64)| {
         usize::try_from(length).ok().filter(|&length| length <= limit).ok_or_else(|| {
-            let detail = format!("{name} must be from 0 to {limit}, the number of {of}, got {length}");
+            let detail =
+                format!("{name} must be from 0 to {limit}, the number of {of}, got {length}");
             Fault::new(Kind::Domain, Place::Element(name, tensor.index_of(place)), detail)
         })
     };

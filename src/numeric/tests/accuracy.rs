@@ -11,7 +11,8 @@ fn ulps(got: f32, exact: f64) -> f64 {
     let nearest = exact as f32;
     if nearest.is_infinite() || got.is_infinite() {
         // One step beyond the largest number is still the last place.
-        let clamp = |x: f64| x.clamp(-f64::from(f32::MAX) * 1.000_000_1, f64::from(f32::MAX) * 1.000_000_1);
+        let clamp =
+            |x: f64| x.clamp(-f64::from(f32::MAX) * 1.000_000_1, f64::from(f32::MAX) * 1.000_000_1);
         return (clamp(f64::from(got)) - clamp(exact)).abs() / 2f64.powi(104);
     }
     let exponent = nearest.abs().max(f32::MIN_POSITIVE).log2().floor() as i32;
@@ -32,7 +33,8 @@ fn worst(step: usize, function: impl Fn(f32) -> f32, exact: impl Fn(f64) -> f64)
 }
 
 fn check<M: MulAdd>(step: usize) {
-    let bounds: [(&str, fn(f32) -> f32, fn(f64) -> f64, f64); 5] = [
+    type Row = (&'static str, fn(f32) -> f32, fn(f64) -> f64, f64);
+    let bounds: [Row; 5] = [
         ("exp", exp::<M>, f64::exp, 1.1),
         ("exp_m1", exp_m1::<M>, f64::exp_m1, 3.0),
         ("ln", ln::<M>, f64::ln, 1.1),

@@ -1,8 +1,8 @@
 //! The same batch in every number type, at every CPU level and on any number of threads.
 
 use super::draw::{Random, all_args, batch};
-use crate::numeric::catalogue;
 use crate::numeric::args::Args;
+use crate::numeric::catalogue;
 use crate::numeric::job::{Options, Outcome, Reduction};
 use crate::numeric::simd::{Level, Number};
 
@@ -33,7 +33,9 @@ fn every_level_agrees_with_double_precision() {
                 let options = Options { level, ..options };
                 let outcome = loss.evaluate_f32(&drawn.job(&loss.card, &args, options)).unwrap();
                 let pairs = outcome.gradients.iter().zip(&exact.gradients);
-                let tensors = pairs.map(|((_, a), (_, b))| (a, b)).chain(outcome.losses.iter().zip(&exact.losses));
+                let tensors = pairs
+                    .map(|((_, a), (_, b))| (a, b))
+                    .chain(outcome.losses.iter().zip(&exact.losses));
                 for (single, double) in tensors {
                     let single: Vec<f64> = single.values.iter().map(|&x| f64::from(x)).collect();
                     let apart = distance(&double.values, &single);

@@ -56,7 +56,8 @@ pub(super) fn batch(card: &Card, args: &Args, rows: usize, random: &mut Random) 
     }
     let wide = [rows, WIDTH];
     let inputs = card.inputs.iter().map(|input| {
-        let per_row = !is_elementwise(card) && matches!(input.domain, Domain::Class | Domain::Sign | Domain::ClassOrDistribution);
+        let per_row = !is_elementwise(card)
+            && matches!(input.domain, Domain::Class | Domain::Sign | Domain::ClassOrDistribution);
         let shape = if per_row { &wide[..1] } else { &wide[..] };
         tensor(input.domain, shape, random)
     });
@@ -78,7 +79,11 @@ fn tensor(domain: Domain, shape: &[usize], random: &mut Random) -> Input {
         }
         Domain::ClassList => {
             let list = |at: usize, random: &mut Random| {
-                if at % WIDTH == 0 { random.below(WIDTH) as i64 } else { random.below(WIDTH + 1) as i64 - 1 }
+                if at.is_multiple_of(WIDTH) {
+                    random.below(WIDTH) as i64
+                } else {
+                    random.below(WIDTH + 1) as i64 - 1
+                }
             };
             let classes = (0..count).map(|at| list(at, random)).collect();
             Input::Whole(Tensor::new(shape.to_vec(), classes))
@@ -96,7 +101,13 @@ fn number(domain: Domain, random: &mut Random) -> f64 {
         Domain::Probability | Domain::Unit | Domain::Distribution => 0.02 + 0.96 * unit,
         Domain::DistributionOrLog => 0.02 + 0.5 * unit,
         Domain::LogProbability => -3.0 * unit,
-        Domain::Sign => if unit < 0.5 { -1.0 } else { 1.0 },
+        Domain::Sign => {
+            if unit < 0.5 {
+                -1.0
+            } else {
+                1.0
+            }
+        }
         Domain::NotNegative => (10.0 * unit).floor(),
         // Above every eps that is drawn: what the clamp does is among the outside values.
         Domain::Variance => 3.5 + 2.0 * unit,
@@ -126,7 +137,12 @@ fn sequences(samples: usize, random: &mut Random) -> Batch {
 
 impl Batch {
     /// The batch as a job.
-    pub(super) fn job<T: Number>(&self, card: &'static Card, args: &Args, options: Options) -> Job<T> {
+    pub(super) fn job<T: Number>(
+        &self,
+        card: &'static Card,
+        args: &Args,
+        options: Options,
+    ) -> Job<T> {
         let inputs = self.inputs.iter().map(|input| {
             Some(match input {
                 Input::Whole(tensor) => Values::Whole(tensor.clone()),
@@ -167,7 +183,9 @@ fn moved(card: &Card, kind: ParamKind) -> Vec<Given> {
         ParamKind::Integer => vec![],
         ParamKind::IntegerOrList => vec![Given::Number(1.0)],
         ParamKind::Flag => vec![Given::Flag(true), Given::Flag(false)],
-        ParamKind::Choice(words) => words.iter().map(|word| Given::Word((*word).to_owned())).collect(),
+        ParamKind::Choice(words) => {
+            words.iter().map(|word| Given::Word((*word).to_owned())).collect()
+        }
         ParamKind::Weights => vec![Given::Numbers(row())],
     }
 }

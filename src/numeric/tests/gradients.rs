@@ -10,7 +10,13 @@ use crate::numeric::job::{Options, Reduction, Values};
 use crate::numeric::loss::Loss;
 
 /// The sum of the losses, and its derivative in one number of one input.
-fn derivative(loss: &'static Loss, drawn: &super::draw::Batch, args: &Args, input: usize, at: usize) -> f64 {
+fn derivative(
+    loss: &'static Loss,
+    drawn: &super::draw::Batch,
+    args: &Args,
+    input: usize,
+    at: usize,
+) -> f64 {
     let options = Options { reduction: Reduction::None, validate: false, ..Options::default() };
     let mut job = drawn.job::<Dual>(&loss.card, args, options);
     if let Some(Values::Real(tensor)) = &mut job.inputs[input] {
@@ -39,15 +45,21 @@ fn every_gradient_is_the_derivative_of_its_loss() {
         for (seed, (name, args)) in all_args(&loss.card).into_iter().enumerate() {
             let mut random = Random::new(seed as u64 + 1);
             let drawn = batch(&loss.card, &args, 4, &mut random);
-            let options = Options { reduction: Reduction::Sum, validate: false, ..Options::default() };
+            let options =
+                Options { reduction: Reduction::Sum, validate: false, ..Options::default() };
             let job = drawn.job::<f64>(&loss.card, &args, options);
             let what = format!("{} with {name}", loss.card.name);
-            let outcome = loss.evaluate_f64(&job).unwrap_or_else(|fault| panic!("{what}: {fault:?}"));
+            let outcome =
+                loss.evaluate_f64(&job).unwrap_or_else(|fault| panic!("{what}: {fault:?}"));
             for (input, (gradient_of, gradient)) in outcome.gradients.iter().enumerate() {
                 for (at, &slope) in gradient.values.iter().enumerate() {
-                    let exact = derivative(loss, &drawn, &args, input, at) + on_top(loss, &drawn, at);
+                    let exact =
+                        derivative(loss, &drawn, &args, input, at) + on_top(loss, &drawn, at);
                     let close = (slope - exact).abs() <= 1e-10 * exact.abs().max(1.0);
-                    assert!(close, "{what}: the gradient of {gradient_of} at {at} is {slope}, not {exact}");
+                    assert!(
+                        close,
+                        "{what}: the gradient of {gradient_of} at {at} is {slope}, not {exact}"
+                    );
                     checked += 1;
                 }
             }

@@ -3,11 +3,11 @@
 /// Batches drawn from the domains in the cards.
 mod draw;
 
-/// Every gradient is the derivative of its loss.
-mod gradients;
+/// The elementary functions keep their error bounds.
+mod accuracy;
 /// Every number type, CPU level and number of threads gives the same.
 mod agreement;
 /// Nothing is too strange to be answered.
 mod extremes;
-/// The elementary functions keep their error bounds.
-mod accuracy;
+/// Every gradient is the derivative of its loss.
+mod gradients;

@@ -68,7 +68,9 @@ pub fn write<T: Print>(answer: &Answer<T>) -> Vec<u8> {
             (None, None) => writer.raw("null"),
         }
     }
-    if answer.outputs.losses && let Some(losses) = &outcome.losses {
+    if answer.outputs.losses
+        && let Some(losses) = &outcome.losses
+    {
         writer.member("losses");
         writer.tensor(losses);
     }
@@ -237,7 +239,7 @@ fn starting(outer: &[usize], row: usize) -> usize {
         .rev()
         .take_while(|&&length| {
             stride *= length;
-            row % stride == 0
+            row.is_multiple_of(stride)
         })
         .count()
 }
@@ -267,8 +269,10 @@ mod tests {
 
     #[test]
     fn numbers_read_back_and_nonfinite_ones_are_strings() {
-        assert_eq!(printed(&[3], &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]),
-            "[\"NaN\",\"Infinity\",\"-Infinity\"]");
+        assert_eq!(
+            printed(&[3], &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]),
+            "[\"NaN\",\"Infinity\",\"-Infinity\"]"
+        );
         for bits in (0..u32::MAX).step_by(100_003) {
             let x = f32::from_bits(bits);
             if x.is_finite() {

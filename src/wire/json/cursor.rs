@@ -99,8 +99,9 @@ impl<'a> Cursor<'a> {
         let string = if plain && !token.bytes().any(|byte| byte < 0x20) {
             Cow::Borrowed(&token[1..token.len() - 1])
         } else {
-            let string: String = serde_json::from_str(token)
-                .map_err(|_| self.malformed("the string has a bad escape or a control character"))?;
+            let string: String = serde_json::from_str(token).map_err(|_| {
+                self.malformed("the string has a bad escape or a control character")
+            })?;
             Cow::Owned(string)
         };
         self.at = end + 1;

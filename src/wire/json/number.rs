@@ -98,9 +98,7 @@ pub trait FromLiteral: Number {
 impl FromLiteral for f64 {
     #[inline]
     fn from_literal(literal: &Literal<'_>) -> f64 {
-        literal
-            .in_one_step()
-            .unwrap_or_else(|| literal.as_str().parse().unwrap_or(f64::NAN))
+        literal.in_one_step().unwrap_or_else(|| literal.as_str().parse().unwrap_or(f64::NAN))
     }
 }
 
@@ -175,7 +173,9 @@ mod tests {
 
     #[test]
     fn what_json_forbids_is_not_a_number() {
-        for text in ["", "-", "01", "-01", ".5", "1.", "1.e5", "1e", "1e+", "+1", "0x10", "--1", "1_0"] {
+        for text in
+            ["", "-", "01", "-01", ".5", "1.", "1.e5", "1e", "1e+", "+1", "0x10", "--1", "1_0"]
+        {
             assert_eq!(read::<f64>(text), None, "{text}");
         }
     }

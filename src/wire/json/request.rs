@@ -13,16 +13,8 @@ use crate::service::request::{Dtype, Numbers, Request, Scalars};
 use crate::wire::problem::{Code, Problem};
 
 /// The members of a request that are not inputs.
-const MEMBERS: [&str; 8] = [
-    "params",
-    "reduction",
-    "outputs",
-    "dtype",
-    "sample_weight",
-    "on_empty",
-    "validate",
-    "profile",
-];
+const MEMBERS: [&str; 8] =
+    ["params", "reduction", "outputs", "dtype", "sample_weight", "on_empty", "validate", "profile"];
 
 /// What a body says, or the dtype that it should be read in instead.
 pub enum Read<T> {
@@ -177,7 +169,12 @@ fn parameter(
         Some(b'f') if cursor.take_word("false") => Given::Flag(false),
         Some(b'n') if cursor.take_word("null") => Given::Off,
         Some(b'{') => {
-            return Err(wrong_type("a parameter", "a number, a list, a word or a truth value", pointer, cursor));
+            return Err(wrong_type(
+                "a parameter",
+                "a number, a list, a word or a truth value",
+                pointer,
+                cursor,
+            ));
         }
         _ => {
             let tensor = tensor::read::<f64>(cursor, pointer, false, overflow)?;
@@ -237,14 +234,18 @@ fn unknown_member(card: &Card, name: &str) -> Problem {
     let detail = format!("a request for {} has no member `{}`", card.name, shown(name));
     let problem = Problem::new(Code::UnknownMember, detail).pointer(&format!("/{}", shown(name)));
     if card.param(name).is_some() {
-        return problem.hint(format!("`{name}` is a parameter: send \"params\": {{\"{name}\": …}}"));
+        return problem
+            .hint(format!("`{name}` is a parameter: send \"params\": {{\"{name}\": …}}"));
     }
     let inputs: Vec<&str> = card.inputs.iter().map(|input| input.name).collect();
     let known: Vec<&str> = inputs.iter().copied().chain(MEMBERS).collect();
     match nearest(name, &known) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
-        None => problem.hint(format!("its inputs are {}; the other members are {}",
-            inputs.join(", "), MEMBERS.join(", "))),
+        None => problem.hint(format!(
+            "its inputs are {}; the other members are {}",
+            inputs.join(", "),
+            MEMBERS.join(", ")
+        )),
     }
 }
 

@@ -103,7 +103,8 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
             Some(length) if length == count => {}
             Some(length) => {
                 self.depth -= 1;
-                let detail = format!("this array has {count} elements, but the ones before have {length}");
+                let detail =
+                    format!("this array has {count} elements, but the ones before have {length}");
                 return Err(self.ragged(&detail));
             }
         }
@@ -179,7 +180,9 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
         };
         Err(Problem::new(Code::WrongType, format!("{kind} stands where a number is asked for"))
             .pointer(&self.here())
-            .hint("numbers stand without quotes; \"NaN\", \"Infinity\" and \"-Infinity\" with them"))
+            .hint(
+                "numbers stand without quotes; \"NaN\", \"Infinity\" and \"-Infinity\" with them",
+            ))
     }
 
     #[inline]
@@ -245,7 +248,11 @@ mod tests {
         ];
         for (text, shape, values) in cases {
             let tensor = tensor(text).unwrap();
-            assert_eq!((tensor.shape.as_slice(), tensor.values.as_slice()), (shape, values), "{text}");
+            assert_eq!(
+                (tensor.shape.as_slice(), tensor.values.as_slice()),
+                (shape, values),
+                "{text}"
+            );
             assert_eq!(tensor.missing, None);
         }
         assert!(tensor("NaN").unwrap().values[0].is_nan());
@@ -257,7 +264,10 @@ mod tests {
         assert_eq!(tensor.missing, Some(vec![false, true, false]));
         let mut cursor = Cursor::new(b"[null]");
         let refused = read::<f32>(&mut cursor, "/predictions", false, &mut None).unwrap_err();
-        assert_eq!((refused.code, refused.pointer.as_deref()), (Code::NullNotAllowed, Some("/predictions/0")));
+        assert_eq!(
+            (refused.code, refused.pointer.as_deref()),
+            (Code::NullNotAllowed, Some("/predictions/0"))
+        );
     }
 
     #[test]

@@ -6,3 +6,17 @@ mod harness;
 
 /// Every loss against values from other programs: add a file of cases under `tests/golden/`.
 mod golden;
+/// What an answer holds: outputs, reductions, weights, missing labels, formats of numbers.
+mod answers;
+/// The worked examples of the field, by hand.
+mod examples;
+/// The other routes: catalogue, documents, health, version.
+mod interface;
+/// Limits, headers and what surrounds a request.
+mod limits;
+/// Prometheus series.
+mod metrics;
+/// The commands of the README, and what they print.
+mod readme;
+/// The few tests that need a real port and a real process.
+mod socket;

@@ -1,0 +1,181 @@
+//! Limits, headers and what surrounds a request.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::http::{Request, header};
+use hyper::body::Frame;
+use lossd::config::Given;
+use serde_json::json;
+
+use crate::harness::{Answer, Server};
+
+const BODY: &str = r#"{"predictions":[1,2],"targets":[1,4]}"#;
+
+/// A body that gives some bytes and then nothing more, for ever.
+struct Stuck(Option<Bytes>);
+
+impl hyper::body::Body for Stuck {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(Ok(Frame::data(bytes)))))
+    }
+}
+
+fn kind(answer: &Answer) -> (u16, String) {
+    let kind = answer.json()["type"].as_str().unwrap().to_owned();
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    (answer.status().as_u16(), kind.trim_start_matches("/problems#").to_owned())
+}
+
+#[test]
+fn a_body_that_does_not_arrive_is_given_up() {
+    let server = Server::with(Given { deadline_seconds: Some(0.2), ..Given::default() });
+    let body = Body::new(Stuck(Some(Bytes::from_static(b"{\"predictions\""))));
+    let answer = server.send(Request::post("/loss/mse").body(body).unwrap());
+    assert_eq!(kind(&answer), (408, "request-timeout".to_owned()));
+    assert_eq!(server.post("/loss/mse", BODY).status(), 200);
+    assert_eq!(server.service.places.available_permits(), server.service.config.jobs_max);
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_with_the_limit() {
+    let server = Server::with(Given { body_bytes_max: Some(64), ..Given::default() });
+    let long = format!("{BODY}{}", " ".repeat(64));
+    let declared = Request::post("/loss/mse")
+        .header(header::CONTENT_LENGTH, long.len())
+        .body(Body::from(long.clone()))
+        .unwrap();
+    for answer in [server.send(declared), server.post("/loss/mse", long)] {
+        assert_eq!(kind(&answer), (413, "body-too-large".to_owned()));
+        assert!(answer.text().contains("64 bytes"), "{}", answer.text());
+    }
+    let fitting = format!("{BODY}{}", " ".repeat(64 - BODY.len()));
+    assert_eq!(server.post("/loss/mse", fitting).status(), 200);
+}
+
+#[test]
+fn no_place_is_a_503_that_says_when_to_come_back() {
+    let server = Server::with(Given { jobs_max: Some(1), ..Given::default() });
+    let place = server.service.places.clone().try_acquire_owned().unwrap();
+    let answer = server.post("/loss/mse", BODY);
+    assert_eq!(kind(&answer), (503, "busy".to_owned()));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    // Being busy is not being unready, and cheap routes go on.
+    assert_eq!(server.get("/readyz").status(), 200);
+    drop(place);
+    assert_eq!(server.post("/loss/mse", BODY).status(), 200);
+}
+
+#[test]
+fn an_answer_that_is_not_ready_in_time_is_a_504() {
+    let server = Server::with(Given { deadline_seconds: Some(0.2), ..Given::default() });
+    let threads = u32::try_from(server.service.config.threads()).unwrap();
+    let slots = server.service.slots.clone().try_acquire_many_owned(threads).unwrap();
+    assert_eq!(kind(&server.post("/loss/mse", BODY)), (504, "deadline-exceeded".to_owned()));
+    drop(slots);
+    assert_eq!(server.post("/loss/mse", BODY).status(), 200);
+}
+
+#[test]
+fn a_panic_is_a_500_that_tells_nothing() {
+    use tower_http::catch_panic::ResponseForPanic;
+    let mut respond = lossd::wire::observe::panicked;
+    let mut response = respond.response_for_panic(Box::new("secret")).map(|_| ());
+    let problem = response.extensions_mut().remove::<lossd::wire::problem::Problem>().unwrap();
+    assert_eq!(response.status(), 500);
+    let body = String::from_utf8(problem.to_json("id")).unwrap();
+    assert!(body.contains("/problems#internal") && !body.contains("secret"), "{body}");
+}
+
+#[test]
+fn sane_request_ids_come_back_and_others_are_replaced() {
+    let server = Server::new();
+    let id = |sent: Option<&str>, path: &str| {
+        let mut request = Request::get(path);
+        if let Some(sent) = sent {
+            request = request.header("x-request-id", sent);
+        }
+        let answer = server.send(request.body(Body::empty()).unwrap());
+        answer.header("x-request-id").unwrap().to_owned()
+    };
+    assert_eq!(id(Some("abc-1.2_X"), "/healthz"), "abc-1.2_X");
+    for bad in ["has space", "<script>", &"x".repeat(65), ""] {
+        let got = id(Some(bad), "/healthz");
+        assert_ne!(got, bad);
+        assert_eq!(got.len(), 16, "{got}");
+    }
+    assert_ne!(id(None, "/healthz"), id(None, "/healthz"));
+    // Problems carry it in the body too.
+    let request = Request::get("/nothing").header("x-request-id", "mine");
+    let answer = server.send(request.body(Body::empty()).unwrap());
+    assert_eq!(answer.json()["request_id"], json!("mine"));
+}
+
+#[test]
+fn server_timing_names_every_stage() {
+    let answer = Server::new().post("/loss/mse", BODY);
+    let timing = answer.header("server-timing").unwrap();
+    let stages: Vec<&str> =
+        timing.split(", ").map(|part| part.split(';').next().unwrap()).collect();
+    assert_eq!(stages, ["read", "wait", "decode", "evaluate", "encode"]);
+}
+
+#[test]
+fn what_plain_curl_sends_is_json() {
+    let server = Server::new();
+    let typed = |content_type: Option<&str>, body: &'static str| {
+        let mut request = Request::post("/loss/mse");
+        if let Some(content_type) = content_type {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        server.send(request.body(Body::from(body)).unwrap())
+    };
+    for content_type in [
+        None,
+        Some("application/json"),
+        Some("Application/JSON; charset=utf-8"),
+        Some("application/x-www-form-urlencoded"),
+        Some("application/problem+json"),
+    ] {
+        assert_eq!(typed(content_type, BODY).status(), 200, "{content_type:?}");
+    }
+    for (content_type, body) in [
+        (Some("application/x-www-form-urlencoded"), "predictions=1"),
+        (None, "[1,2]"),
+        (Some("text/csv"), BODY),
+        (Some("application/octet-stream"), BODY),
+    ] {
+        let answer = typed(content_type, body);
+        assert_eq!(kind(&answer), (415, "unsupported-media-type".to_owned()), "{content_type:?}");
+        assert_eq!(answer.header("accept-post"), Some("application/json"));
+    }
+}
+
+#[test]
+fn accept_is_negotiated() {
+    let server = Server::new();
+    let accepted = |accept: &str| {
+        let request = Request::post("/loss/mse").header(header::ACCEPT, accept);
+        server.send(request.body(Body::from(BODY)).unwrap())
+    };
+    for (accept, content_type) in [
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("text/html, application/*;q=0.5", "application/json"),
+        ("text/plain", "text/plain; charset=utf-8"),
+        ("text/plain;q=0.4, application/json;q=0.6", "application/json"),
+    ] {
+        assert_eq!(accepted(accept).header("content-type"), Some(content_type), "{accept}");
+    }
+    for accept in ["image/png", "application/json;q=0"] {
+        assert_eq!(kind(&accepted(accept)), (406, "not-acceptable".to_owned()), "{accept}");
+    }
+}

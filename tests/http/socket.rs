@@ -1,0 +1,162 @@
+//! The few tests that need a real port and a real process. Each has a bound on its time.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const BODY: &str = r#"{"predictions":[1,2,3],"targets":[1,2,5]}"#;
+
+/// A running server, ended with the test.
+struct Running {
+    child: Child,
+    address: String,
+    log: Receiver<String>,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_lossd"))
+            .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (send, log) = channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let first = log.recv_timeout(PATIENCE).expect("the server says that it listens");
+        let line: serde_json::Value = serde_json::from_str(&first).expect("the log is JSON");
+        let message = line["message"].as_str().unwrap();
+        assert!(message.contains("curl ") && message.contains("simd "), "{message}");
+        let address = message.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+        Running { address: address.to_owned(), child, log }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    fn wait(mut self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "the server does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already, which is what most tests want.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn head(length: usize) -> String {
+    format!("POST /loss/mse HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n")
+}
+
+/// Everything until the other side closes.
+fn rest(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn a_request_that_is_there_is_answered_after_sigterm() {
+    let server = Running::start(&[]);
+    let mut stream = server.connect();
+    let (first, second) = BODY.split_at(10);
+    write!(stream, "{}{first}", head(BODY.len())).unwrap();
+    // The server has the head once it counts the request.
+    let started = Instant::now();
+    while !metrics(&server).contains("lossd_jobs_in_flight 1") {
+        assert!(started.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(10));
+    }
+    server.signal("-TERM");
+    let stopping = server.log.recv_timeout(PATIENCE).unwrap();
+    assert!(stopping.contains("stopping"), "{stopping}");
+    write!(stream, "{second}").unwrap();
+    let answer = rest(&mut stream);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("1.3333334"), "{answer}");
+    assert!(TcpStream::connect(&server.address).is_err(), "nothing listens any more");
+    assert!(server.wait().success());
+}
+
+fn metrics(server: &Running) -> String {
+    let mut stream = server.connect();
+    write!(stream, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    rest(&mut stream)
+}
+
+#[test]
+fn half_sent_requests_do_not_keep_the_server_from_ending() {
+    let server = Running::start(&["--drain-seconds", "0.3"]);
+    let mut in_head = server.connect();
+    write!(in_head, "POST /loss/mse HT").unwrap();
+    let mut in_body = server.connect();
+    write!(in_body, "{}{{", head(100)).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    server.signal("-TERM");
+    assert!(server.wait().success());
+}
+
+#[test]
+fn a_client_that_does_not_send_its_head_is_let_go() {
+    let server = Running::start(&["--header-seconds", "0.3"]);
+    for said in ["", "GET /heal", "PRI * HT"] {
+        let mut stream = server.connect();
+        write!(stream, "{said}").unwrap();
+        // Nothing, or a bare 408, and then the end; a read that times out would be an error.
+        let answer = rest(&mut stream);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{said}: {answer}");
+    }
+}
+
+#[test]
+fn the_program_has_its_small_helpers() {
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_lossd")).args(arguments).output().unwrap()
+    };
+    let losses = run(&["losses"]);
+    let table = String::from_utf8(losses.stdout).unwrap();
+    assert!(losses.status.success() && table.lines().any(|line| line.starts_with("huber ")));
+    let server = Running::start(&[]);
+    assert!(run(&["probe", "--listen", &server.address]).status.success());
+    let address = server.address.clone();
+    server.signal("-TERM");
+    assert!(server.wait().success());
+    let dead = run(&["probe", "--listen", &address]);
+    assert_eq!(dead.status.code(), Some(1));
+    assert!(!dead.stderr.is_empty());
+    let wrong = run(&["--simd", "mmx"]);
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("simd must be"));
+    let taken = Running::start(&[]);
+    let second = run(&["--listen", &taken.address]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("cannot listen"));
+}

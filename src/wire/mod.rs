@@ -72,7 +72,7 @@ pub const NO_ROUTE: &str = "other";
 /// The whole server, as one service that tests can call without a port.
 pub fn router(app: App) -> Router {
     expect_series(&app);
-    Router::new()
+    let routes = Router::new()
         .route("/loss/{name}", post(evaluate::evaluate).get(catalogue::card))
         .route("/v1/loss/{name}", post(evaluate::evaluate).get(catalogue::card))
         .route("/loss", get(catalogue::list))
@@ -85,7 +85,13 @@ pub fn router(app: App) -> Router {
         .route("/problems", get(page::problems))
         .route("/", get(page::start))
         .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(method_not_allowed);
+    layered(routes, app)
+}
+
+/// Routes with what lies around every one of them.
+pub fn layered(routes: Router<App>, app: App) -> Router {
+    routes
         // Inside the observer, so that a panic is counted, logged and answered like any problem.
         .layer(CatchPanicLayer::custom(observe::panicked))
         // Outermost: gives every answer its id, and every problem its body.
@@ -100,9 +106,9 @@ fn expect_series(app: &Service) {
         let allowed: Vec<&str> =
             ROUTES.iter().filter(|other| other.path == route.path).map(|r| r.method).collect();
         for method in observe::METHODS {
-            if method == "HEAD" && allowed.contains(&"GET") {
-                app.metrics.expect_route(route.path, method, &[200]);
-            } else if !allowed.contains(&method) {
+            if method == "HEAD" && route.method == "GET" {
+                app.metrics.expect_route(route.path, method, route.statuses);
+            } else if !allowed.contains(&method) && method != "HEAD" {
                 app.metrics.expect_route(route.path, method, &[405]);
             }
         }

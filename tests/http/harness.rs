@@ -35,7 +35,12 @@ impl Server {
 
     pub(crate) fn with(given: Given) -> Server {
         let service = Arc::new(Service::new(Config::from(given)));
-        Server { router: router(service.clone()), service }
+        Server::around(router(service.clone()), service)
+    }
+
+    /// A server with other routes.
+    pub(crate) fn around(router: Router, service: Arc<Service>) -> Server {
+        Server { router, service }
     }
 
     /// Sends a request and waits for its answer.

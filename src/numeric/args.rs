@@ -76,6 +76,18 @@ impl Args {
         self.card.params.iter().any(|param| param.name == name && self.flag(param))
     }
 
+    /// The number of that name, if the loss has one.
+    pub fn number_named(&self, name: &str) -> Option<f64> {
+        let param = self.card.params.iter().find(|param| param.name == name)?;
+        self.number_or_off(param)
+    }
+
+    /// Whether the loss has whole numbers of that name and this is one of them.
+    pub fn ignores_named(&self, name: &str, class: i64) -> bool {
+        let param = self.card.params.iter().find(|param| param.name == name);
+        param.is_some_and(|param| self.integers(param).contains(&class))
+    }
+
     /// The whole number of that name, if the loss has one.
     pub fn integer_named(&self, name: &str) -> Option<i64> {
         let param = self.card.params.iter().find(|param| param.name == name)?;
@@ -118,7 +130,7 @@ fn checked(param: &'static Param, given: Given) -> Result<Given, Fault> {
         Err(Fault::parameter(param.name, detail))
     };
     let whole = |x: f64| {
-        if x.fract() == 0.0 && x.abs() < 9.0e15 {
+        if x.fract() == 0.0 {
             return Ok(());
         }
         Err(Fault::parameter(param.name, format!("{} must be a whole number, got {x}", param.name)))
@@ -139,8 +151,16 @@ fn checked(param: &'static Param, given: Given) -> Result<Given, Fault> {
             one_axis(param, list)?;
             list.values.iter().try_for_each(|&x| whole(x))?;
         }
+        (ParamKind::List, Given::Numbers(list)) => {
+            one_axis(param, list)?;
+            list.values.iter().try_for_each(|&x| within(Bounds::ANY, x))?;
+        }
         (ParamKind::Weights, Given::Numbers(weights)) => {
             weights.values.iter().try_for_each(|&x| within(Bounds::ANY, x))?;
+        }
+        (ParamKind::Weights, Given::Number(x)) => {
+            within(Bounds::ANY, *x)?;
+            return Ok(Given::Numbers(Tensor::new(Vec::new(), vec![*x])));
         }
         (ParamKind::Choice(words), Given::Word(word)) => {
             if !words.contains(&word.as_str()) {
@@ -148,7 +168,7 @@ fn checked(param: &'static Param, given: Given) -> Result<Given, Fault> {
                 return Err(Fault::parameter(param.name, detail));
             }
         }
-        (ParamKind::NumberOrOff(_) | ParamKind::Weights, Given::Off)
+        (ParamKind::NumberOrOff(_) | ParamKind::Weights | ParamKind::List, Given::Off)
         | (ParamKind::Flag, Given::Flag(_)) => {}
         _ => {
             let detail = format!("{} must be {}", param.name, expected(param.kind));
@@ -162,7 +182,7 @@ fn one_axis(param: &'static Param, list: &Tensor<f64>) -> Result<(), Fault> {
     if list.shape.len() == 1 && !list.values.is_empty() {
         return Ok(());
     }
-    let detail = format!("{} must be a number or a list of numbers", param.name);
+    let detail = format!("{} must be {}", param.name, expected(param.kind));
     Err(Fault::parameter(param.name, detail))
 }
 
@@ -178,6 +198,7 @@ pub fn expected(kind: ParamKind) -> String {
         ParamKind::IntegerOrList => "a whole number or a list of them".to_owned(),
         ParamKind::Flag => "true or false".to_owned(),
         ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
-        ParamKind::Weights => "an array of numbers".to_owned(),
+        ParamKind::List => "a list of numbers".to_owned(),
+        ParamKind::Weights => "a number or an array of numbers".to_owned(),
     }
 }

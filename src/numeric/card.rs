@@ -143,6 +143,15 @@ pub enum Domain {
     Sign,
     /// Not negative, or anything with `validate` false.
     NotNegative,
+    /// Above 0, or anything with `validate` false.
+    Positive,
+    /// Above -1, or anything with `validate` false.
+    AboveMinusOne,
+    /// As `Positive`; with the parameter `log_link`, or `power` 0, any number.
+    Mean,
+    /// What a Tweedie distribution of the parameter `power` gives: any number up to power 0,
+    /// not negative below power 2, else above 0.
+    Tweedie,
     /// Not negative; torch refuses others too.
     Variance,
     /// Probabilities over classes, or anything with `validate` false; a warning names rows that
@@ -171,6 +180,10 @@ impl Domain {
             Domain::LogProbability => "log-probability, at most 0",
             Domain::Sign => "-1 or 1",
             Domain::NotNegative | Domain::Variance => "at least 0",
+            Domain::Positive => "above 0",
+            Domain::AboveMinusOne => "above -1",
+            Domain::Mean => "above 0, or a logarithm of such a number",
+            Domain::Tweedie => "at least 0; above 0 from power 2 on; any number up to power 0",
             Domain::Distribution => "probabilities that sum to 1",
             Domain::DistributionOrLog => "probabilities that sum to 1, or their logarithms",
             Domain::Class => "class index",
@@ -179,6 +192,11 @@ impl Domain {
             Domain::Length => "whole number, at least 0",
             Domain::UnitVector => "vector of length 1",
         }
+    }
+
+    /// Whether the input holds classes, or may do so.
+    pub const fn is_class(self) -> bool {
+        matches!(self, Domain::Class | Domain::ClassOrDistribution)
     }
 
     /// Whether the input holds whole numbers.
@@ -217,8 +235,10 @@ pub enum ParamKind {
     Flag,
     /// One of some words.
     Choice(&'static [&'static str]),
-    /// An array of numbers.
+    /// A number or an array of numbers, repeated as torch broadcasts it.
     Weights,
+    /// A list of numbers.
+    List,
 }
 
 /// The default of a parameter.
@@ -299,6 +319,11 @@ impl Param {
     /// A switch.
     pub const fn flag(name: &'static str, default: bool, doc: &'static str) -> Param {
         Param { name, kind: ParamKind::Flag, default: Default::Flag(default), doc }
+    }
+
+    /// A list of weights that is absent by default.
+    pub const fn list(name: &'static str, doc: &'static str) -> Param {
+        Param { name, kind: ParamKind::List, default: Default::None, doc }
     }
 
     /// An array of weights that is absent by default.

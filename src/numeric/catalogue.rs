@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use super::loss::Loss;
 use super::losses::{
-    binary, classes, distribution, divergence, embedding, multilabel, regression, sequence,
+    binary, classes, deviance, distribution, divergence, embedding, likelihood, margin, multilabel,
+    regression, relative, robust, sequence,
 };
 
 /// Losses that belong together.
@@ -21,12 +22,17 @@ pub struct Family {
 /// All families, in the order of the documents.
 pub const FAMILIES: &[Family] = &[
     Family { name: "regression", title: "Regression", losses: regression::LOSSES },
+    Family { name: "relative", title: "Relative errors", losses: relative::LOSSES },
+    Family { name: "robust", title: "Robust regression", losses: robust::LOSSES },
     Family {
         name: "distribution",
         title: "Counts and distributions",
         losses: distribution::LOSSES,
     },
+    Family { name: "likelihood", title: "Likelihoods with a scale", losses: likelihood::LOSSES },
+    Family { name: "deviance", title: "Deviances", losses: deviance::LOSSES },
     Family { name: "binary", title: "Binary", losses: binary::LOSSES },
+    Family { name: "margin", title: "Margins", losses: margin::LOSSES },
     Family { name: "multilabel", title: "Multi-label", losses: multilabel::LOSSES },
     Family { name: "classes", title: "Classes", losses: classes::LOSSES },
     Family { name: "divergence", title: "Divergences", losses: divergence::LOSSES },

@@ -6,6 +6,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::real::Real;
 use super::simd::{Kernel, Level, Number};
+use super::special;
 
 /// value + derivative · ε, with ε² = 0.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,6 +114,21 @@ impl Real for Dual {
     fn tanh(self) -> Dual {
         let tanh = self.value.tanh();
         self.map(tanh, 1.0 - tanh * tanh)
+    }
+    fn ln_gamma(self) -> Dual {
+        self.map(special::ln_gamma(self.value), special::digamma(self.value))
+    }
+    fn ln_gamma_step(self, step: Dual) -> Dual {
+        let end = self.value + step.value;
+        let derivative = special::digamma_step(self.value, step.value) * self.derivative
+            - special::digamma(end) * step.derivative;
+        Dual::new(special::ln_gamma_step(self.value, step.value), derivative)
+    }
+    fn digamma_step(self, step: Dual) -> Dual {
+        let end = self.value + step.value;
+        let derivative = special::trigamma(self.value) * self.derivative
+            - special::trigamma(end) * (self.derivative + step.derivative);
+        Dual::new(special::digamma_step(self.value, step.value), derivative)
     }
     fn powf(self, exponent: f64) -> Dual {
         let slope = exponent * self.value.powf(exponent - 1.0);

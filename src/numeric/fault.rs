@@ -45,8 +45,8 @@ pub enum Place {
     Member(&'static str),
     /// One element of a tensor, by its index on every axis.
     Element(&'static str, Vec<usize>),
-    /// A parameter.
-    Parameter(&'static str),
+    /// A parameter, or one of its numbers by its index on every axis.
+    Parameter(&'static str, Vec<usize>),
 }
 
 impl Fault {
@@ -69,6 +69,6 @@ impl Fault {
 
     /// A parameter that does not fit.
     pub fn parameter(name: &'static str, detail: impl Into<String>) -> Fault {
-        Fault::new(Kind::Parameter, Place::Parameter(name), detail)
+        Fault::new(Kind::Parameter, Place::Parameter(name, Vec::new()), detail)
     }
 }

@@ -116,7 +116,7 @@ pub fn warnings<T: Number>(job: &Job<T>) -> Vec<Warning> {
             Domain::LogProbability => log_probabilities(job, input, tensor),
             Domain::Distribution | Domain::ClassOrDistribution => sums(job, tensor),
             Domain::Sign => zero_one(tensor),
-            Domain::UnitVector => lengths(tensor),
+            Domain::UnitVector => lengths(job, tensor),
             _ => None,
         };
         warnings.extend(kind.map(|kind| Warning { kind, input: input.name }));
@@ -140,14 +140,26 @@ fn class_rows<T: Number>(job: &Job<T>, shape: &[usize]) -> Option<Rows> {
     (axis <= last && 2 <= shape[axis]).then(|| Rows::around(shape, axis))
 }
 
-/// The sums over some of the rows of `f` of each element, evenly spread over the batch.
+/// Some of the numbers below a limit: all of them where they are few, else picked without a
+/// pattern that the data could share.
+fn some_of(count: usize, limit: usize) -> impl Iterator<Item = usize> {
+    let scattered = move |k: usize| {
+        let mixed = (k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((u128::from(mixed) * count as u128) >> 64) as usize
+    };
+    let all = count <= limit;
+    (0..count.min(limit)).map(move |k| if all { k } else { scattered(k) })
+}
+
+/// The sums over some of the rows of `f` of each element, without rows that do not count.
 fn row_sums<T: Number>(
+    job: &Job<T>,
     tensor: &Tensor<T>,
     rows: Rows,
     f: impl Fn(f64) -> f64,
 ) -> impl Iterator<Item = f64> {
-    let step = rows.count().div_ceil((SAMPLE / rows.length).max(1)).max(1);
-    (0..rows.count()).step_by(step).filter_map(move |row| {
+    let some = some_of(rows.count(), (SAMPLE / rows.length).max(1));
+    some.filter(|&row| counts(job, row)).filter_map(move |row| {
         let start = row / rows.inner * rows.length * rows.inner + row % rows.inner;
         let places = (0..rows.length).map(|k| start + k * rows.inner);
         if places.clone().any(|place| tensor.is_missing(place)) {
@@ -157,9 +169,27 @@ fn row_sums<T: Number>(
     })
 }
 
+/// Whether a row counts: its class is not an ignored one, and its frame is not beyond the end of
+/// its sequence.
+fn counts<T: Number>(job: &Job<T>, row: usize) -> bool {
+    for (input, values) in job.card.inputs.iter().zip(&job.inputs) {
+        let Some(Values::Whole(tensor)) = values else { continue };
+        let beside_rows = tensor.values.get(row).copied();
+        if input.name == "input_lengths" && !tensor.values.is_empty() {
+            let samples = tensor.values.len();
+            return ((row / samples) as i64) < tensor.values[row % samples];
+        }
+        if input.domain.is_class()
+            && beside_rows.is_some_and(|class| job.args.ignores_named("ignore_index", class))
+        {
+            return false;
+        }
+    }
+    true
+}
+
 fn sample<T: Number>(tensor: &Tensor<T>) -> impl Iterator<Item = f64> {
-    let step = tensor.values.len().div_ceil(SAMPLE).max(1);
-    let places = (0..tensor.values.len()).step_by(step);
+    let places = some_of(tensor.values.len(), SAMPLE);
     places.filter(|&place| !tensor.is_missing(place)).map(|place| tensor.values[place].to_f64())
 }
 
@@ -173,7 +203,7 @@ fn looks_normalised<T: Number>(job: &Job<T>, tensor: &Tensor<T>) -> Option<Warni
     if !sample(tensor).all(is_probability) || sample(tensor).all(|x| x == 0.0 || x == 1.0) {
         return None;
     }
-    let near_one = row_sums(tensor, rows, |x| x).all(|sum| (sum - 1.0).abs() < ROUNDING);
+    let near_one = row_sums(job, tensor, rows, |x| x).all(|sum| (sum - 1.0).abs() < ROUNDING);
     near_one.then_some(WarningKind::LooksLikeProbabilities)
 }
 
@@ -201,7 +231,7 @@ fn log_probabilities<T: Number>(
     let elementwise = job.card.batchmean;
     let axes = if elementwise { 0..tensor.shape.len() } else { 0..1 };
     let sums_to_one = |rows: Rows| {
-        row_sums(tensor, rows, f64::exp)
+        row_sums(job, tensor, rows, f64::exp)
             .all(|sum| (sum - 1.0).abs() < 5.0 * ROUNDING || sum.is_nan())
     };
     let normalised = if elementwise {
@@ -216,7 +246,7 @@ fn log_probabilities<T: Number>(
 /// Probabilities over classes that do not sum to 1 on any axis that could be the classes'.
 fn sums<T: Number>(job: &Job<T>, tensor: &Tensor<T>) -> Option<WarningKind> {
     let near_one = |rows: Rows| {
-        row_sums(tensor, rows, |x| x).all(|sum| (sum - 1.0).abs() < ROUNDING || sum.is_nan())
+        row_sums(job, tensor, rows, |x| x).all(|sum| (sum - 1.0).abs() < ROUNDING || sum.is_nan())
     };
     let fine = if job.card.batchmean {
         tensor.shape.is_empty()
@@ -233,16 +263,18 @@ fn zero_one<T: Number>(tensor: &Tensor<T>) -> Option<WarningKind> {
     (only && sample(tensor).any(|x| x == 0.0)).then_some(WarningKind::TargetsZeroOne)
 }
 
-fn lengths<T: Number>(tensor: &Tensor<T>) -> Option<WarningKind> {
+fn lengths<T: Number>(job: &Job<T>, tensor: &Tensor<T>) -> Option<WarningKind> {
     let rows = Rows::around(&tensor.shape, tensor.shape.len().checked_sub(1)?);
-    let unit = row_sums(tensor, rows, |x| x * x)
+    let unit = row_sums(job, tensor, rows, |x| x * x)
         .all(|square| (square.sqrt() - 1.0).abs() < ROUNDING || square.is_nan());
     (!unit).then_some(WarningKind::NotNormalised)
 }
 
 fn squared_error_of_probabilities<T: Number>(job: &Job<T>) -> Option<Warning> {
     let (Ok(p), Ok(t)) = (job.real(0), job.real(1)) else { return None };
-    let classes = sample(t).all(|x| x == 0.0 || x == 1.0);
+    let classes = sample(t).all(|x| x == 0.0 || x == 1.0)
+        && sample(t).any(|x| x == 0.0)
+        && sample(t).any(|x| x == 1.0);
     let probabilities = sample(p).all(is_probability) && sample(p).any(|x| 0.0 < x && x < 1.0);
     (2 <= t.values.len() && classes && probabilities).then_some(Warning {
         kind: WarningKind::SquaredErrorOfProbabilities,

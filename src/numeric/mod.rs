@@ -19,6 +19,7 @@ pub mod reduce;
 pub mod real;
 pub mod verbs;
 pub mod math;
+pub mod special;
 pub mod simd;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::math::{self, Separate};
 use super::simd::Number;
+use super::special;
 
 /// A number that a loss body can compute with.
 ///
@@ -53,6 +54,12 @@ pub trait Real:
     fn ln_1p(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
+    /// The logarithm of the gamma function, for `self` above 0.
+    fn ln_gamma(self) -> Self;
+    /// ln Γ(x) - ln Γ(x + step), for x and the sum above 0, in double precision and rounded once.
+    fn ln_gamma_step(self, step: Self) -> Self;
+    /// ψ(x) - ψ(x + step), ψ the derivative of ln Γ, in double precision and rounded once.
+    fn digamma_step(self, step: Self) -> Self;
     /// `self` to a constant power, for `self` of at least 0.
     fn powf(self, exponent: f64) -> Self;
 
@@ -70,6 +77,30 @@ pub trait Real:
         let zero = Self::of(0.0);
         // NaN reaches the sum through the exponential.
         pick(zero < self, self, zero) + (-self.abs()).exp().ln_1p()
+    }
+
+    /// ln(1 + x²), without overflow.
+    #[inline(always)]
+    fn ln_1p_square(self) -> Self {
+        let a = self.abs();
+        let one = Self::of(1.0);
+        let small = pick(a < one, a, one / a);
+        let large = pick(a < one, one, a);
+        Self::of(2.0) * large.ln() + (small * small).ln_1p()
+    }
+
+    /// x - ln(1 + x), without cancelling near 0.
+    #[inline(always)]
+    fn log_excess(self) -> Self {
+        // By the series of ln(1 + x) = 2 atanh s in s = x / (2 + x), whose first term takes x away.
+        let s = self / (self + Self::of(2.0));
+        let z = s * s;
+        let mut series = Self::of(0.0);
+        for odd in [21.0, 19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0] {
+            series = series * z + Self::of(1.0 / odd);
+        }
+        let near = s * (self - (z + z) * series);
+        pick(self.abs() < Self::of(0.25), near, self - self.ln_1p())
     }
 
     /// -1, 0 or 1; 0 for NaN, as torch's subgradient of the absolute value has it.
@@ -148,6 +179,18 @@ macro_rules! single_precision {
             $wrap($crate::numeric::math::tanh::<$fma>($inner(self)))
         }
         #[inline(always)]
+        fn ln_gamma(self) -> Self {
+            Self::of($crate::numeric::special::ln_gamma(self.to_f64()))
+        }
+        #[inline(always)]
+        fn ln_gamma_step(self, step: Self) -> Self {
+            Self::of(self.to_f64().ln_gamma_step(step.to_f64()))
+        }
+        #[inline(always)]
+        fn digamma_step(self, step: Self) -> Self {
+            Self::of(self.to_f64().digamma_step(step.to_f64()))
+        }
+        #[inline(always)]
         fn powf(self, exponent: f64) -> Self {
             $wrap($crate::numeric::math::powf::<$fma>($inner(self), exponent))
         }
@@ -209,6 +252,15 @@ impl Real for f64 {
     }
     fn tanh(self) -> f64 {
         f64::tanh(self)
+    }
+    fn ln_gamma(self) -> f64 {
+        special::ln_gamma(self)
+    }
+    fn ln_gamma_step(self, step: f64) -> f64 {
+        special::ln_gamma_step(self, step)
+    }
+    fn digamma_step(self, step: f64) -> f64 {
+        special::digamma_step(self, step)
     }
     fn powf(self, exponent: f64) -> f64 {
         math::powf_f64(self, exponent)

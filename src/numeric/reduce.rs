@@ -54,14 +54,17 @@ impl BlockSum {
 
 /// The sum of all elements.
 pub fn sum<R: Real>(values: &[R]) -> f64 {
-    values
-        .chunks(BLOCK)
-        .map(|block| {
-            let mut sum = BlockSum::ZERO;
-            sum.add(block);
-            sum.total()
-        })
-        .sum()
+    let block_sum = |block| {
+        let mut sum = BlockSum::ZERO;
+        sum.add(block);
+        sum.total()
+    };
+    add_up(values.chunks(BLOCK).map(block_sum))
+}
+
+/// The sum of the sums of blocks, one after the other; 0 for none.
+pub fn add_up(sums: impl Iterator<Item = f64>) -> f64 {
+    sums.fold(0.0, |total, sum| total + sum)
 }
 
 /// What each element of the unreduced loss weighs in the answer.
@@ -135,7 +138,10 @@ impl<T: Number> Frame<T> {
         };
         if job.options.reduction == Reduction::BatchMean {
             let leading = shape.first().copied().unwrap_or(1);
-            denominator *= leading as f64 / total.max(1) as f64;
+            denominator = match total {
+                0 => leading as f64,
+                _ => denominator * leading as f64 / total as f64,
+            };
         }
         if denominator == 0.0
             && job.options.reduction.divides()
@@ -149,9 +155,11 @@ impl<T: Number> Frame<T> {
             (Some(a), Some(b)) => Some(a.iter().zip(&b).map(|(&a, &b)| a * b).collect()),
             (a, b) => a.or(b),
         };
+        let zero_over_zero = job.options.on_empty == OnEmpty::Zero && denominator == 0.0;
         let scale = match job.options.reduction.divides() {
             // No slope counts, so that none becomes 0 / 0.
-            true if count == 0 => 0.0,
+            true if count == 0 || zero_over_zero => 0.0,
+            true if denominator == 0.0 => f64::NAN,
             true => 1.0 / denominator,
             false => 1.0,
         };
@@ -188,6 +196,9 @@ impl<T: Number> Frame<T> {
             Reduction::None => None,
             Reduction::Sum => Some(T::of(sum)),
             Reduction::Mean | Reduction::BatchMean if empty => Some(T::of(0.0)),
+            Reduction::Mean | Reduction::BatchMean if self.denominator == 0.0 => {
+                Some(T::of(f64::NAN))
+            }
             Reduction::Mean | Reduction::BatchMean => Some(T::of(sum / self.denominator)),
         };
         let missing = self.missing.as_ref().map_or(0, |m| m.iter().filter(|&&there| there).count());
@@ -242,6 +253,7 @@ fn sample_weights<T: Number>(
         }
         (None, &[1]) => Ok(Some(weights.values.clone())),
         _ => agree(NAME, &weights.shape, "the unreduced loss", shape).map(|()| None).map_err(|f| {
+            let f = Fault { kind: Kind::Weight, ..f };
             let rows = shape.first().map_or_else(String::new, |rows| format!("[{rows}] or "));
             f.hint(format!(
                 "send one weight per leading index or per element: {rows}{}",

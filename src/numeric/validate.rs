@@ -31,6 +31,14 @@ pub fn meant<T>(domain: Domain, job: &Job<T>) -> Domain {
     match domain {
         Domain::DistributionOrLog if job.args.flag_named("log_target") => Domain::LogProbability,
         Domain::DistributionOrLog => Domain::Distribution,
+        Domain::Mean if job.args.flag_named("log_link") => Domain::Real,
+        Domain::Mean if job.args.number_named("power") == Some(0.0) => Domain::Real,
+        Domain::Mean => Domain::Positive,
+        Domain::Tweedie => match job.args.number_named("power") {
+            Some(power) if power <= 0.0 => Domain::Real,
+            Some(power) if 2.0 <= power => Domain::Positive,
+            _ => Domain::NotNegative,
+        },
         domain => domain,
     }
 }
@@ -46,6 +54,8 @@ fn first_outside<T: Number>(domain: Domain, tensor: &Tensor<T>) -> Option<usize>
         Domain::Sign if first(tensor, |x| x != zero && x != one).is_none() => None,
         Domain::Sign => first(tensor, |x| x != one && x != -one),
         Domain::NotNegative | Domain::Variance => first(tensor, |x| x < zero),
+        Domain::AboveMinusOne => first(tensor, |x| x <= -one),
+        Domain::Positive => first(tensor, |x| x <= zero),
         _ => None,
     }
 }

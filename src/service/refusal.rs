@@ -14,6 +14,13 @@ pub enum Refusal {
         /// The parameter that was asked for.
         name: String,
     },
+    /// The query names something that the loss does not know.
+    UnknownQuery {
+        /// The loss.
+        loss: &'static str,
+        /// The name.
+        name: String,
+    },
     /// A word that a member does not take.
     Choice {
         /// The member.

@@ -1,11 +1,11 @@
 //! `Request`: what a caller asks of one loss, read but not yet evaluated, whatever the format.
 
 use crate::numeric::args::{Args, Given, expected};
-use crate::numeric::card::{Card, Domain, ParamKind};
+use crate::numeric::card::{Card, Domain, Param, ParamKind};
 use crate::numeric::fault::{Fault, Kind, Place};
 use crate::numeric::job::{Job, OnEmpty, Options, Reduction, Values};
 use crate::numeric::simd::{Level, Number};
-use crate::numeric::tensor::Tensor;
+use crate::numeric::tensor::{Tensor, agree};
 
 use super::refusal::Refusal;
 
@@ -27,6 +27,9 @@ impl Dtype {
         }
     }
 }
+
+/// What a query can say beside parameters.
+pub const SCALARS: [&str; 6] = ["reduction", "outputs", "dtype", "on_empty", "validate", "profile"];
 
 /// The parts of an answer that can be asked for.
 pub const OUTPUTS: [&str; 3] = ["loss", "losses", "gradients"];
@@ -167,11 +170,10 @@ impl Scalars {
                 _ => Err(Refusal::choice("validate", value, &["true", "false"])),
             },
             _ => {
-                let given = match card.param(name) {
-                    Some(place) => from_text(card.params[place].kind, value),
-                    None => Given::Off,
+                let Some(place) = card.param(name) else {
+                    return Err(Refusal::UnknownQuery { loss: card.name, name: name.to_owned() });
                 };
-                self.set_param(card, name, given)
+                self.set_param(card, name, from_text(card.params[place].kind, value))
             }
         }
     }
@@ -179,7 +181,11 @@ impl Scalars {
 
 /// A parameter from the text of a query.
 fn from_text(kind: ParamKind, text: &str) -> Given {
-    let number = |text: &str| text.trim().parse::<f64>().ok();
+    // A literal that overflows is no number; an infinity is spelled out.
+    let number = |text: &str| {
+        let x = text.trim().parse::<f64>().ok()?;
+        (x.is_finite() || ["NaN", "Infinity", "-Infinity"].contains(&text)).then_some(x)
+    };
     match kind {
         ParamKind::Flag => match text {
             "true" => Given::Flag(true),
@@ -188,8 +194,11 @@ fn from_text(kind: ParamKind, text: &str) -> Given {
         },
         ParamKind::Choice(_) => Given::Word(text.to_owned()),
         ParamKind::NumberOrOff(_) if text == "null" => Given::Off,
-        ParamKind::NumberOrList(_) | ParamKind::IntegerOrList | ParamKind::Weights
-            if text.contains(',') || kind == ParamKind::Weights =>
+        ParamKind::NumberOrList(_)
+        | ParamKind::IntegerOrList
+        | ParamKind::Weights
+        | ParamKind::List
+            if text.contains(',') || kind == ParamKind::List =>
         {
             let numbers: Option<Vec<f64>> = text.split(',').map(number).collect();
             numbers.map_or_else(
@@ -266,6 +275,7 @@ impl<T: Number> Request<T> {
         let mut args = Args::defaults(card);
         for (place, given) in &self.scalars.params {
             args.set(*place, given.clone())?;
+            fits::<T>(&card.params[*place], given)?;
         }
         let outputs = self.outputs();
         let options = Options {
@@ -291,8 +301,14 @@ impl<T: Number> Request<T> {
                 Some(Numbers::Wide(tensor)) => {
                     let distribution = input.domain == Domain::ClassOrDistribution
                         && first.as_deref() == Some(&tensor.shape);
+                    let enough_axes = input.domain == Domain::ClassOrDistribution
+                        && first.as_ref().is_some_and(|shape| shape.len() <= tensor.shape.len());
                     Some(if distribution {
                         Values::Real(narrowed(input.name, tensor)?)
+                    } else if enough_axes && !tensor.values.iter().all(|x| x.fract() == 0.0) {
+                        let (name, other) = (input.name, card.inputs[0].name);
+                        agree(name, &tensor.shape, other, first.as_deref().unwrap_or(&[]))?;
+                        Values::Whole(whole(name, tensor)?)
                     } else {
                         Values::Whole(whole(input.name, tensor)?)
                     })
@@ -300,6 +316,33 @@ impl<T: Number> Request<T> {
             });
         }
         Ok(Job { card, inputs, args, sample_weight: self.sample_weight, options })
+    }
+}
+
+/// Refuses a parameter that the dtype cannot hold.
+fn fits<T: Number>(param: &'static Param, given: &Given) -> Result<(), Fault> {
+    let name = param.name;
+    let numbers = match given {
+        _ if matches!(param.kind, ParamKind::Integer | ParamKind::IntegerOrList) => return Ok(()),
+        Given::Number(x) => std::slice::from_ref(x),
+        Given::Numbers(tensor) => tensor.values.as_slice(),
+        _ => return Ok(()),
+    };
+    let lost = |x: f64| {
+        let narrow = T::of(x).to_f64();
+        x.is_finite() && (!narrow.is_finite() || (narrow == 0.0 && x != 0.0))
+    };
+    match numbers.iter().position(|&x| lost(x)) {
+        None => Ok(()),
+        Some(at) => {
+            let detail = format!("{name} holds {:e}, which {} cannot hold", numbers[at], T::DTYPE);
+            let index = match given {
+                Given::Numbers(tensor) => tensor.index_of(at),
+                _ => Vec::new(),
+            };
+            Err(Fault::new(Kind::Overflow, Place::Parameter(name, index), detail)
+                .hint("send \"dtype\": \"float64\""))
+        }
     }
 }
 
@@ -317,7 +360,7 @@ fn narrowed<T: Number>(name: &'static str, tensor: Tensor<f64>) -> Result<Tensor
 
 /// Whole numbers from double precision.
 fn whole(name: &'static str, tensor: Tensor<f64>) -> Result<Tensor<i64>, Fault> {
-    let is_whole = |x: f64| x.fract() == 0.0 && x.abs() < 9.0e15;
+    let is_whole = |x: f64| x.fract() == 0.0;
     if let Some(place) = tensor.values.iter().position(|&x| !is_whole(x)) {
         let detail = format!("{name} must hold whole numbers, got {}", tensor.values[place]);
         let at = Place::Element(name, tensor.index_of(place));

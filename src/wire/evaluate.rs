@@ -65,7 +65,10 @@ pub async fn evaluate(
         let detail = format!("the body did not arrive in {} s", app.config.deadline_seconds);
         Problem::new(Code::RequestTimeout, detail)
     })??;
-    if !sure_json && body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+    if !sure_json
+        && !body.is_empty()
+        && body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{')
+    {
         return Err(unsupported("this body is not a JSON object"));
     }
     clock.lap(Stage::Read);

@@ -206,6 +206,7 @@ fn param_schema(param: &Param) -> Value {
         }),
         ParamKind::Flag => json!({"type": "boolean"}),
         ParamKind::Choice(words) => json!({"enum": words}),
+        ParamKind::List => json!({"type": "array", "items": number}),
         ParamKind::Weights => reference("Tensor"),
     };
     schema["description"] = json!(param.doc);

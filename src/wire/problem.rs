@@ -6,11 +6,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::json::request::{nearest, shown};
+use super::json::request::{nearest, shown, token};
 use crate::numeric::catalogue;
 use crate::numeric::fault::{Fault, Kind, Place};
 use crate::service::refusal::Refusal;
-use crate::service::request::describe_params;
+use crate::service::request::{SCALARS, describe_params};
 
 /// The kinds of problems. `proto-docs/problems.md` has a heading for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -251,11 +251,8 @@ impl From<Fault> for Problem {
         let pointer = match fault.place {
             Place::Whole => None,
             Place::Member(name) => Some(format!("/{name}")),
-            Place::Element(name, index) => {
-                let index = index.iter().map(|at| format!("/{at}"));
-                Some(format!("/{name}{}", index.collect::<String>()))
-            }
-            Place::Parameter(name) => Some(format!("/params/{name}")),
+            Place::Element(name, index) => Some(format!("/{name}{}", tokens(&index))),
+            Place::Parameter(name, index) => Some(format!("/params/{name}{}", tokens(&index))),
         };
         Problem { code, detail: fault.detail, pointer, hint: fault.hint }
     }
@@ -271,16 +268,16 @@ impl From<Refusal> for Problem {
                     .pointer(&format!("/{name}"))
                     .hint("say it once")
             }
+            Refusal::UnknownQuery { loss, name } => {
+                let detail = format!("{loss} has no parameter `{}`", shown(&name));
+                let problem = Problem::new(Code::UnknownParameter, detail);
+                problem.hint(known_names(loss, &name, &SCALARS))
+            }
             Refusal::UnknownParameter { loss, name } => {
                 let detail = format!("{loss} has no parameter `{}`", shown(&name));
-                let problem = Problem::new(Code::UnknownParameter, detail)
-                    .pointer(&format!("/params/{}", shown(&name)));
-                let Some(loss) = catalogue::find(loss) else { return problem };
-                let known: Vec<&str> = loss.card.params.iter().map(|param| param.name).collect();
-                match nearest(&name, &known) {
-                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                    None => problem.hint(describe_params(&loss.card)),
-                }
+                Problem::new(Code::UnknownParameter, detail)
+                    .pointer(&format!("/params/{}", token(&name)))
+                    .hint(known_names(loss, &name, &[]))
             }
             Refusal::Choice { member, word, known } => {
                 let known = known.join(", ");
@@ -288,6 +285,22 @@ impl From<Refusal> for Problem {
                 Problem::new(Code::BadParameter, detail).pointer(&format!("/{member}"))
             }
         }
+    }
+}
+
+/// An index on every axis as tokens of a JSON pointer.
+fn tokens(index: &[usize]) -> String {
+    index.iter().fold(String::new(), |tokens, at| tokens + &format!("/{at}"))
+}
+
+/// The nearest of the names that a loss knows, or all of its parameters.
+fn known_names(loss: &str, name: &str, others: &[&'static str]) -> String {
+    let Some(loss) = catalogue::find(loss) else { return String::new() };
+    let params = loss.card.params.iter().map(|param| param.name);
+    let known: Vec<&str> = params.chain(others.iter().copied()).collect();
+    match nearest(name, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => describe_params(&loss.card),
     }
 }
 

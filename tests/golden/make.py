@@ -1,6 +1,6 @@
 """Makes the golden files: requests with the answers of PyTorch, torchvision, scikit-learn and mpmath.
 
-    pip install -r requirements.txt --extra-index-url https://download.pytorch.org/whl/cpu
+    pip install -r requirements.txt
     python make.py
 
 writes regression.json, distribution.json, binary.json, classes.json, divergence.json, embedding.json

@@ -1,6 +1,6 @@
 """Makes real_data.json: losses of models fitted to real data, with the values of scikit-learn and torch.
 
-    pip install -r requirements.txt --extra-index-url https://download.pytorch.org/whl/cpu
+    pip install -r requirements.txt
     python real_data.py
 
 The data sets are those that come with scikit-learn: diabetes (regression), digits (ten classes) and

@@ -1,6 +1,6 @@
 """Makes torch_table.json: losses of PyTorch's own test table, as requests with their answers.
 
-    pip install -r requirements.txt --extra-index-url https://download.pytorch.org/whl/cpu
+    pip install -r requirements.txt
     python torch_table.py
 
 The samples are those of torch.testing._internal.common_methods_invocations.op_db (seed 0, float64).

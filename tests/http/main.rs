@@ -8,8 +8,12 @@ mod harness;
 mod golden;
 /// What an answer holds: outputs, reductions, weights, missing labels, formats of numbers.
 mod answers;
+/// Malformed and wrong requests of every kind, and what they are told.
+mod bad_input;
 /// The worked examples of the field, by hand.
 mod examples;
+/// Corners where an answer was once wrong.
+mod corners;
 /// The other routes: catalogue, documents, health, version.
 mod interface;
 /// Limits, headers and what surrounds a request.
@@ -20,3 +24,5 @@ mod metrics;
 mod readme;
 /// The few tests that need a real port and a real process.
 mod socket;
+/// Warnings about inputs that are valid and look wrong.
+mod warnings;

@@ -9,7 +9,7 @@ use crate::numeric::card::Card;
 use crate::numeric::fault::Fault;
 use crate::numeric::job::{Job, Outcome};
 use crate::numeric::real::{Real, pick};
-use crate::numeric::reduce::{BLOCK, BlockSum, Elements, Frame, nonfinite};
+use crate::numeric::reduce::{BLOCK, BlockSum, Elements, Frame, add_up, nonfinite};
 use crate::numeric::simd::{Kernel, Number};
 use crate::numeric::tensor::agree;
 
@@ -113,7 +113,7 @@ where
         array::from_fn(|_| vec![T::default(); if job.options.gradients { total } else { 0 }]);
 
     let sums = walk(job, &loss, &lanes, &frame, &mut losses, &mut slopes);
-    let sum = sums.iter().sum::<f64>();
+    let sum = add_up(sums.into_iter());
     let found = if wants_losses(job) || sum.is_finite() {
         None
     } else {
@@ -274,16 +274,18 @@ fn weigh<R: Real, const D: usize>(
     value: &mut [R; STRIP],
     slope: &mut [[R; STRIP]; D],
 ) {
-    for slope in slope.iter_mut().flatten() {
-        *slope = *slope * scale;
-    }
+    let mut factor = [scale; STRIP];
     if let Some(weight) = &frame.weight {
         let weight = R::view(&weight[at..at + length]);
         for i in 0..length {
             value[i] = value[i] * weight[i];
-            for slope in slope.iter_mut() {
-                slope[i] = slope[i] * weight[i];
-            }
+            // Weight and scale first: their product is small where a slope is large.
+            factor[i] = weight[i] * scale;
+        }
+    }
+    for slope in slope.iter_mut() {
+        for i in 0..STRIP {
+            slope[i] = slope[i] * factor[i];
         }
     }
     if let Some(skip) = &frame.skip {

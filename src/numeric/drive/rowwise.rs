@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{front, in_parallel, named_gradients, share, threads_for, wants_losses};
 use crate::numeric::args::Args;
-use crate::numeric::card::Card;
+use crate::numeric::card::{Card, Domain};
 use crate::numeric::fault::{Fault, Kind, Place};
 use crate::numeric::job::{Job, Outcome, Values};
 use crate::numeric::real::Real;
@@ -131,6 +131,19 @@ where
 
 /// The answer for no rows at all: JSON cannot say how long a row of `[]` would be.
 fn empty<T: Number, const D: usize>(job: &Job<T>) -> Result<Outcome<T>, Fault> {
+    if let Some(place) = job.card.inputs.iter().position(|input| input.label) {
+        let length = match &job.inputs[place] {
+            Some(Values::Real(targets)) => targets.values.len(),
+            Some(Values::Whole(targets)) => targets.values.len(),
+            None => 0,
+        };
+        if length != 0 {
+            let (name, first) = (job.card.inputs[place].name, job.card.inputs[0].name);
+            let detail = format!("{name} has {length} elements but {first} is empty");
+            let hint = format!("send as many {name} as {first}");
+            return Err(Fault::shape(name, detail).hint(hint));
+        }
+    }
     let frame = Frame::new(job, Elements::plain(vec![0]))?;
     let losses = wants_losses(job).then(Vec::new);
     let gradients =
@@ -170,35 +183,17 @@ where
     };
     let name = job.card.inputs[place].name;
     let first = job.card.inputs[0].name;
-    match &job.inputs[place] {
-        Some(Values::Real(targets)) if targets.shape == shape => {
-            elements.missing = targets.missing.as_deref().map(|m| any_in_row(m, rows));
-            Ok((Targets::Rows(&targets.values), elements))
-        }
-        Some(Values::Real(targets)) => {
-            let expected = if D == 1 { shape } else { &elements.shape };
-            agree(name, &targets.shape, first, expected)?;
-            elements.missing.clone_from(&targets.missing);
-            Ok((Targets::Values(&targets.values), elements))
-        }
-        Some(Values::Whole(targets)) if targets.shape == shape => {
+    match (job.card.inputs[place].domain, &job.inputs[place]) {
+        (Domain::ClassList, _) => {
+            let targets = job.whole(place)?;
+            agree(name, &targets.shape, first, shape)?;
             elements.missing = targets.missing.as_deref().map(|m| any_in_row(m, rows));
             check_lists(name, targets, rows.length, &elements)?;
             Ok((Targets::Lists(&targets.values), elements))
         }
-        Some(Values::Whole(targets)) => {
-            let what = format!("{name} of classes");
-            if targets.shape != elements.shape {
-                let detail = format!(
-                    "{name} is {} but {first} {} has room for {what} {}",
-                    show(&targets.shape),
-                    show(shape),
-                    show(&elements.shape)
-                );
-                return Err(Fault::shape(name, detail).hint(
-                    "send one class index per row: the shape of the predictions without the class axis",
-                ));
-            }
+        (Domain::Class, _) | (Domain::ClassOrDistribution, Some(Values::Whole(_))) => {
+            let targets = job.whole(place)?;
+            agree_per_row(name, &targets.shape, first, shape, &elements.shape)?;
             elements.missing.clone_from(&targets.missing);
             elements.ignored = ignored_and_checked(loss, name, targets, rows.length)?;
             elements.mass = loss.masses().map(|masses| {
@@ -207,8 +202,43 @@ where
             });
             Ok((Targets::Classes(&targets.values), elements))
         }
-        None => job.real(place).map(|_| (Targets::None, elements)),
+        (Domain::Sign, _) => {
+            let targets = job.real(place)?;
+            agree_per_row(name, &targets.shape, first, shape, &elements.shape)?;
+            elements.missing.clone_from(&targets.missing);
+            Ok((Targets::Values(&targets.values), elements))
+        }
+        _ => {
+            let targets = job.real(place)?;
+            agree(name, &targets.shape, first, shape)?;
+            if (0..rows.length).any(|class| loss.ignores(class as i64)) {
+                let detail = "ignore_index leaves out class indices, but targets are probabilities";
+                return Err(Fault::parameter("ignore_index", detail));
+            }
+            elements.missing = targets.missing.as_deref().map(|m| any_in_row(m, rows));
+            Ok((Targets::Rows(&targets.values), elements))
+        }
     }
+}
+
+/// Refuses targets that are not one per row.
+fn agree_per_row(
+    name: &'static str,
+    shape: &[usize],
+    first: &'static str,
+    inputs: &[usize],
+    expected: &[usize],
+) -> Result<(), Fault> {
+    if shape == expected {
+        return Ok(());
+    }
+    let detail = format!(
+        "{name} is {} but {first} {} has one target per row: {}",
+        show(shape),
+        show(inputs),
+        show(expected)
+    );
+    Err(Fault::shape(name, detail).hint(format!("send {name} of shape {}", show(expected))))
 }
 
 /// Which rows are ignored, after checking that all others have a class there is.

@@ -15,8 +15,10 @@ pub(crate) const LOSSES: &[Loss] = &[
     Loss::pointwise::<BinaryCrossEntropy, _, _>(),
     Loss::pointwise::<BinaryCrossEntropyWithLogits, _, _>(),
     Loss::pointwise::<SigmoidFocal, _, _>(),
-    Loss::pointwise::<SoftMargin, _, _>(),
-    Loss::pointwise::<HingeEmbedding, _, _>(),
+    Loss::pointwise::<Asymmetric, _, _>(),
+    Loss::pointwise::<Poly1BinaryCrossEntropy, _, _>(),
+    Loss::pointwise::<Brier, _, _>(),
+    Loss::pointwise::<CrossEntropyLambda, _, _>(),
 ];
 
 const WEIGHT: Param = Param::weights(
@@ -36,7 +38,6 @@ pub(super) const UNIT_TARGETS: Input =
 /// Logits.
 pub(super) const LOGITS: Input =
     Input { domain: Domain::BinaryLogits, doc: "logits", ..Input::PREDICTIONS };
-const SIGNS: Input = Input { domain: Domain::Sign, doc: "-1 or 1", ..Input::TARGETS };
 
 /// An array of weights repeated over the elements of a loss.
 pub(super) fn spread<T: Number>(
@@ -250,8 +251,9 @@ impl Pointwise<2, 1> for SigmoidFocal {
         let one_side = pick(t == zero, zero, t / sigmoid);
         let other_side = pick(not_t == zero, zero, not_t / rest);
         let ratio = one / (one_side + other_side);
-        let change = product_or_zero(easing, bce) * R::of(self.gamma) * (t - not_t) * ratio;
-        let slope = easing * (sigmoid - t) - change;
+        let steep = R::of(self.gamma) * (t - not_t) * ratio;
+        let change = product_or_zero(steep, product_or_zero(easing, bce));
+        let slope = easing * (not_t * sigmoid - t * rest) - change;
         let balance = match self.alpha {
             Some(alpha) => t * R::of(alpha) + not_t * R::of(1.0 - alpha),
             None => one,
@@ -260,82 +262,222 @@ impl Pointwise<2, 1> for SigmoidFocal {
     }
 }
 
-struct SoftMargin;
-
-impl Pointwise<2, 1> for SoftMargin {
-    const CARD: Card = Card {
-        name: "soft_margin",
-        title: "Soft margin (logistic)",
-        summary: "The logarithm of one plus the exponential of the negative margin.",
-        formula: r"\ln(1 + e^{-t p})",
-        inputs: &[Input { doc: "scores", ..Input::PREDICTIONS }, SIGNS],
-        use_case: "binary classification with targets of -1 and 1",
-        activation: "linear",
-        outliers: "no",
-        source: "torch.nn.functional.soft_margin_loss",
-        differences: &[
-            "torch overflows to infinity and NaN beyond a margin of -88 in float32; this does not",
-        ],
-        aliases: &["logistic"],
-        example: r#"{"predictions": [0.8, -1.2, 0.3], "targets": [1, -1, -1]}"#,
-        ..Card::PAIR
-    };
-
-    fn new(_args: &Args) -> SoftMargin {
-        SoftMargin
-    }
-
-    #[inline(always)]
-    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
-        let wrong = -(t * p);
-        (wrong.softplus(), [-(t * wrong.sigmoid())])
-    }
-}
-
-const MARGIN: Param = Param::number(
-    "margin",
+const GAMMA_NEG: Param = Param::number(
+    "gamma_neg",
+    4.0,
+    Bounds::NOT_NEGATIVE,
+    "how strongly easy negatives are weighed down",
+);
+const GAMMA_POS: Param = Param::number(
+    "gamma_pos",
     1.0,
-    Bounds::ANY,
-    "distance beyond which a dissimilar pair costs nothing",
+    Bounds::NOT_NEGATIVE,
+    "how strongly easy positives are weighed down",
+);
+const CLIP: Param = Param::number(
+    "clip",
+    0.05,
+    Bounds::UNIT,
+    "probability of a negative below which it costs nothing",
 );
 
-struct HingeEmbedding {
-    margin: f64,
+struct Asymmetric {
+    gamma_neg: f64,
+    gamma_pos: f64,
+    clip: f64,
 }
 
-impl Pointwise<2, 1> for HingeEmbedding {
+impl Pointwise<2, 1> for Asymmetric {
     const CARD: Card = Card {
-        name: "hinge_embedding",
-        title: "Hinge embedding",
-        summary: "The distance of a similar pair, and what a dissimilar pair lacks to the margin.",
-        formula: r"\begin{cases} p & t = 1 \\ \max(0,\ \mathrm{margin} - p) & t = -1 \end{cases}",
-        inputs: &[Input { doc: "distances", ..Input::PREDICTIONS }, SIGNS],
-        params: &[MARGIN],
-        kinks: "0 where a dissimilar pair lies exactly at the margin",
-        use_case: "learning embeddings from pairs",
-        activation: "a distance",
-        outliers: "partly: linear in the distance of similar pairs",
-        source: "torch.nn.functional.hinge_embedding_loss",
+        name: "asymmetric",
+        title: "Asymmetric",
+        summary: "Binary cross-entropy that weighs easy negatives down more than easy positives, and drops very easy ones.",
+        formula: r"-t\,(1 - \sigma)^{\gamma_+}\ln\sigma - (1 - t)\,m^{\gamma_-}\ln(1 - m),\quad m = \max(\sigma - \mathrm{clip}, 0)",
+        inputs: &[LOGITS, UNIT_TARGETS],
+        params: &[GAMMA_NEG, GAMMA_POS, CLIP],
+        kinks: "0 for a negative whose probability is clip or less",
+        use_case: "multi-label classification with few positives",
+        activation: "none: raw logits, sigmoid is inside",
+        outliers: "no: easy examples are weighed down",
+        source: "timm AsymmetricLossMultiLabel; Ridnik et al., Asymmetric loss for multi-label classification, 2021",
         differences: &[
-            "with validate false, a target that is neither -1 nor 1 gets both terms, as in torch",
+            "computed from the logits, so that very wrong positives keep their gradient; timm's is 0 there",
+            "timm adds up the classes of a sample; this is elementwise",
         ],
-        aliases: &[],
-        example: r#"{"predictions": [0.2, 0.7, 1.5], "targets": [1, -1, -1]}"#,
+        aliases: &["asl"],
+        example: r#"{"predictions": [2.0, -1.5, 0.3], "targets": [1, 0, 1]}"#,
         ..Card::PAIR
     };
 
-    fn new(args: &Args) -> HingeEmbedding {
-        HingeEmbedding { margin: args.number(&MARGIN) }
+    fn new(args: &Args) -> Asymmetric {
+        Asymmetric {
+            gamma_neg: args.number(&GAMMA_NEG),
+            gamma_pos: args.number(&GAMMA_POS),
+            clip: args.number(&CLIP),
+        }
     }
 
     #[inline(always)]
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let (zero, one) = (R::of(0.0), R::of(1.0));
-        let lack = R::of(self.margin) - p;
-        let apart = pick(lack < zero, zero, lack);
-        let pull = pick(zero < lack, -one, zero);
-        let value = pick(t == one, zero, apart) + pick(t == -one, zero, p);
-        let slope = pick(t == one, zero, pull) + pick(t == -one, zero, one);
-        (value, [slope])
+        let sigmoid = p.sigmoid();
+        let rest = (-p).sigmoid();
+        let cost = (-p).softplus();
+        let easing = rest.powf(self.gamma_pos);
+        let positive = product_or_zero(easing, cost);
+        let gain = R::of(self.gamma_pos) * sigmoid * positive + easing * rest;
+        // The probability of a negative, shifted; what is missing from it is taken without rounding.
+        let shifted = sigmoid - R::of(self.clip);
+        let kept = zero < shifted;
+        let shifted = pick(kept, shifted, zero);
+        let missing = pick(kept, rest + R::of(self.clip), one);
+        let cost = if self.clip == 0.0 { p.softplus() } else { -missing.ln() };
+        let easing = if self.gamma_neg == 0.0 { one } else { shifted.powf(self.gamma_neg) };
+        let negative = product_or_zero(easing, cost);
+        let fade = if self.gamma_neg == 0.0 {
+            zero
+        } else {
+            R::of(self.gamma_neg) * shifted.powf(self.gamma_neg - 1.0) * cost * rest
+        };
+        // σ' = σ (1 - σ), with one factor taken against what is missing.
+        let against = if self.clip == 0.0 { one } else { rest / missing };
+        let push = sigmoid * (fade + easing * against);
+        let push = pick(kept, push, zero);
+        let not_t = one - t;
+        let value =
+            product_or_zero(t, positive) + product_or_zero(not_t, pick(kept, negative, zero));
+        (value, [not_t * push - t * gain])
+    }
+}
+
+const EPSILON: Param = Param::number(
+    "epsilon",
+    1.0,
+    Bounds { min: -1.0, min_included: true, ..Bounds::ANY },
+    "weight of the term that is linear in the probability",
+);
+
+struct Poly1BinaryCrossEntropy {
+    epsilon: f64,
+}
+
+impl Pointwise<2, 1> for Poly1BinaryCrossEntropy {
+    const CARD: Card = Card {
+        name: "poly1_binary_cross_entropy",
+        title: "Poly-1 binary cross-entropy",
+        summary: "Binary cross-entropy with logits, plus a share of what the probability lacks.",
+        formula: r"\mathrm{bce} + \epsilon\,(1 - p_t),\quad p_t = \sigma(p)\,t + (1 - \sigma(p))(1 - t)",
+        inputs: &[LOGITS, UNIT_TARGETS],
+        params: &[EPSILON],
+        use_case: "binary classification, as a tunable cross-entropy",
+        activation: "none: raw logits, sigmoid is inside",
+        outliers: "no",
+        source: "Leng et al., PolyLoss, 2022; timm, optax poly_loss_cross_entropy",
+        aliases: &["poly1_bce"],
+        example: r#"{"predictions": [2.0, -1.5, 0.3], "targets": [1, 0, 1]}"#,
+        ..Card::PAIR
+    };
+
+    fn new(args: &Args) -> Poly1BinaryCrossEntropy {
+        Poly1BinaryCrossEntropy { epsilon: args.number(&EPSILON) }
+    }
+
+    #[inline(always)]
+    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        let not_t = R::of(1.0) - t;
+        let (sigmoid, rest) = (p.sigmoid(), (-p).sigmoid());
+        let bce = product_or_zero(t, (-p).softplus()) + product_or_zero(not_t, p.softplus());
+        let epsilon = R::of(self.epsilon);
+        let miss = t * rest + not_t * sigmoid;
+        let slope = not_t * sigmoid - t * rest + epsilon * sigmoid * rest * (not_t - t);
+        (bce + epsilon * miss, [slope])
+    }
+}
+
+struct Brier;
+
+impl Pointwise<2, 1> for Brier {
+    const CARD: Card = Card {
+        name: "brier",
+        title: "Brier score",
+        summary: "The square of the difference between a probability and what happened.",
+        formula: r"(p - t)^2",
+        inputs: &[
+            Input { domain: Domain::Unit, doc: "probabilities", ..Input::PREDICTIONS },
+            UNIT_TARGETS,
+        ],
+        use_case: "judging probability forecasts",
+        activation: "sigmoid",
+        outliers: "no: bounded by 1",
+        source: "sklearn.metrics.brier_score_loss; Brier, 1950",
+        differences: &["Brier's own sum over both classes is twice this"],
+        aliases: &["brier_score"],
+        example: r#"{"predictions": [0.9, 0.2, 0.6], "targets": [1, 0, 1]}"#,
+        ..Card::PAIR
+    };
+
+    fn new(_args: &Args) -> Brier {
+        Brier
+    }
+
+    #[inline(always)]
+    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        let d = p - t;
+        (d * d, [d + d])
+    }
+}
+
+const EXPOSURE: Param =
+    Param::number("exposure", 1.0, Bounds::POSITIVE, "how many trials an element stands for");
+
+struct CrossEntropyLambda {
+    exposure: f64,
+}
+
+impl Pointwise<2, 1> for CrossEntropyLambda {
+    const CARD: Card = Card {
+        name: "cross_entropy_lambda",
+        title: "Cross-entropy of an intensity",
+        summary: "Binary cross-entropy of the probability that at least one event of a Poisson process happens.",
+        formula: r"\mathrm{bce}(q, t),\quad q = 1 - e^{-w \ln(1 + e^p)}",
+        inputs: &[
+            Input { doc: "scores; softplus makes them intensities", ..Input::PREDICTIONS },
+            UNIT_TARGETS,
+        ],
+        params: &[EXPOSURE],
+        use_case: "rare events with different exposures",
+        activation: "none: softplus is inside",
+        outliers: "no",
+        source: "LightGBM cross_entropy_lambda",
+        differences: &["LightGBM takes the exposure from the sample weights"],
+        aliases: &["xentlambda"],
+        example: r#"{"predictions": [2.0, -1.5, 0.3], "targets": [1, 0, 1]}"#,
+        ..Card::PAIR
+    };
+
+    fn new(args: &Args) -> CrossEntropyLambda {
+        CrossEntropyLambda { exposure: args.number(&EXPOSURE) }
+    }
+
+    #[inline(always)]
+    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        let (one, half) = (R::of(1.0), R::of(0.5));
+        let exposure = R::of(self.exposure);
+        let intensity = p.softplus();
+        let u = exposure * intensity;
+        let sigmoid = p.sigmoid();
+        // Far to the left softplus is e^p (1 - e^p / 2): its logarithm does not underflow.
+        let far = p < R::of(-15.0);
+        let tail = p.exp();
+        let log_intensity = pick(far, p - tail * half, intensity.ln());
+        // ln(1 - e^-u), by its series where 1 - e^-u is almost u.
+        let log_u = R::of(self.exposure.ln()) + log_intensity;
+        let series = log_u - u * half + u * u * R::of(1.0 / 24.0);
+        let middle = (-(-u).exp_m1()).ln();
+        let large = (-(-u).exp()).ln_1p();
+        let log_chance = pick(u < R::of(1e-2), series, pick(u < one, middle, large));
+        let value = product_or_zero(one - t, u) - product_or_zero(t, log_chance);
+        let ratio = pick(far, one - (tail + u) * half, exposure * sigmoid / u.exp_m1());
+        (value, [(one - t) * exposure * sigmoid - t * ratio])
     }
 }

@@ -15,7 +15,7 @@ pub(crate) const LOSSES: &[Loss] = &[
     Loss::rowwise::<MultiMargin, _>(),
 ];
 
-const WEIGHT: Param = Param::weights("weight", "one weight per class");
+const WEIGHT: Param = Param::list("weight", "one weight per class");
 const IGNORE_INDEX: Param = Param {
     name: "ignore_index",
     kind: ParamKind::IntegerOrList,

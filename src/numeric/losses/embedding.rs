@@ -37,8 +37,8 @@ impl Metric {
             Metric::Norm { p, eps } => norm(p, a.len(), |i| a[i] - b[i] + R::of(eps)),
             Metric::Chebyshev => norm(f64::INFINITY, a.len(), |i| a[i] - b[i]),
             Metric::Cosine => {
-                let product = sum_over(a.len(), |i| a[i] * b[i]);
-                R::of(1.0) - product / (length(a) * length(b))
+                let (na, nb) = (length(a), length(b));
+                R::of(1.0) - sum_over(a.len(), |i| (a[i] / na) * (b[i] / nb))
             }
         }
     }
@@ -58,8 +58,8 @@ impl Metric {
             // A vector shorter than eps is divided by eps, but torch's slope is of its own norm.
             let (own_a, own_b) = (norm(2.0, a.len(), |i| a[i]), norm(2.0, b.len(), |i| b[i]));
             for i in 0..a.len() {
-                let toward_b = b[i] / (na * nb) - over_or_zero(cosine * a[i], own_a) / na;
-                let toward_a = a[i] / (na * nb) - over_or_zero(cosine * b[i], own_b) / nb;
+                let toward_b = (b[i] / nb - over_or_zero(cosine * a[i], own_a)) / na;
+                let toward_a = (a[i] / na - over_or_zero(cosine * b[i], own_b)) / nb;
                 slope_a[i] = slope_a[i] - factor * toward_b;
                 slope_b[i] = slope_b[i] - factor * toward_a;
             }
@@ -96,18 +96,29 @@ impl Metric {
 /// The p-norm of `f(i)` for `i` below `length`.
 #[inline(always)]
 fn norm<R: Real>(p: f64, length: usize, f: impl Fn(usize) -> R) -> R {
-    if p == 2.0 {
-        sum_over(length, |i| f(i).squared()).sqrt()
-    } else if p == 1.0 {
-        sum_over(length, |i| f(i).abs())
-    } else if p == f64::INFINITY {
-        (0..length).fold(R::of(0.0), |largest, i| {
-            let x = f(i).abs();
-            pick(largest < x || x.partial_cmp(&x).is_none(), x, largest)
-        })
-    } else {
-        sum_over(length, |i| f(i).abs().powf(p)).powf(1.0 / p)
+    if p == 1.0 {
+        return sum_over(length, |i| f(i).abs());
     }
+    if p == 2.0 {
+        let squares = sum_over(length, |i| f(i).squared());
+        if R::of(1e-30) < squares && squares < R::of(1e30) {
+            return squares.sqrt();
+        }
+    }
+    let largest = (0..length).fold(R::of(0.0), |largest, i| {
+        let x = f(i).abs();
+        pick(largest < x || x.partial_cmp(&x).is_none(), x, largest)
+    });
+    let scalable = R::of(0.0) < largest && largest < R::of(f64::INFINITY);
+    if p == f64::INFINITY || !scalable {
+        return largest;
+    }
+    // Powers of shares of the largest component neither overflow nor vanish.
+    let share = |i| f(i).abs() / largest;
+    if p == 2.0 {
+        return largest * sum_over(length, |i| share(i).squared()).sqrt();
+    }
+    largest * sum_over(length, |i| share(i).powf(p)).powf(1.0 / p)
 }
 
 /// The Euclidean norm, raised to torch's least one.
@@ -170,7 +181,8 @@ fn triplet<R: Real>(
     let violation = R::of(margin) + near - smaller;
     let inactive = violation <= zero;
     if !inactive {
-        let active = pick(zero < violation, one, violation);
+        // A NaN violation is not active, but the NaN in a distance stays in its slope.
+        let active = pick(zero < violation, one, zero);
         let half = R::of(0.5);
         let share_of_far = if !swap || far < other {
             one

@@ -3,9 +3,14 @@
 
 pub mod binary;
 pub mod classes;
+pub mod deviance;
 pub mod distribution;
 pub mod divergence;
 pub mod embedding;
+pub mod likelihood;
+pub mod margin;
 pub mod multilabel;
 pub mod regression;
+pub mod relative;
+pub mod robust;
 pub mod sequence;

@@ -71,7 +71,8 @@ impl Rowwise<1> for MultilabelSoftMargin {
         let weight =
             |c: usize| share * R::of(self.weight.as_ref().map_or(1.0, |weight| weight[start + c]));
         for (c, slope) in slope.iter_mut().enumerate() {
-            *slope = weight(c) * (x[c].sigmoid() - t[c]);
+            let (yes, no) = (t[c] * (-x[c]).sigmoid(), (R::of(1.0) - t[c]) * x[c].sigmoid());
+            *slope = weight(c) * (no - yes);
         }
         sum_over(x.len(), |c| {
             let right = product_or_zero(t[c], (-x[c]).softplus());
@@ -141,7 +142,7 @@ impl Rowwise<1> for MultilabelMargin {
                 if right.contains(&(i as i64)) {
                     continue;
                 }
-                let z = one - (x[j] - x[i]);
+                let z = one - x[j] + x[i];
                 if zero < z {
                     value = value + z;
                     slope[j] = slope[j] - share;

@@ -6,18 +6,23 @@ use crate::numeric::drive::pointwise::{Arrangement, Lane, Pointwise};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
-use crate::numeric::real::{Real, pick};
+use crate::numeric::real::{Real, pick, product_or_zero};
 use crate::numeric::simd::Number;
 use crate::numeric::tensor::{agree, broadcast, show};
 
 /// The losses of this family.
 pub(crate) const LOSSES: &[Loss] = &[
     Loss::pointwise::<Mse, _, _>(),
+    Loss::pointwise::<HalfMse, _, _>(),
     Loss::pointwise::<L1, _, _>(),
     Loss::pointwise::<SmoothL1, _, _>(),
     Loss::pointwise::<Huber, _, _>(),
     Loss::pointwise::<LogCosh, _, _>(),
     Loss::pointwise::<Quantile, _, _>(),
+    Loss::pointwise::<Expectile, _, _>(),
+    Loss::pointwise::<EpsilonInsensitive, _, _>(),
+    Loss::pointwise::<SquaredEpsilonInsensitive, _, _>(),
+    Loss::pointwise::<Lp, _, _>(),
 ];
 
 struct Mse;
@@ -48,6 +53,32 @@ impl Pointwise<2, 1> for Mse {
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let d = p - t;
         (d * d, [d + d])
+    }
+}
+
+struct HalfMse;
+
+impl Pointwise<2, 1> for HalfMse {
+    const CARD: Card = Card {
+        name: "half_mse",
+        title: "Half mean squared error",
+        summary: "Half the square of the difference, whose gradient is the difference itself.",
+        formula: r"\tfrac12 (p - t)^2",
+        source: "optax l2_loss, sklearn HalfSquaredError, LightGBM regression",
+        differences: &["mse is twice this"],
+        aliases: &["half_squared_error"],
+        example: r#"{"predictions": [2.5, 0.0, 2.0, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
+        ..Mse::CARD
+    };
+
+    fn new(_args: &Args) -> HalfMse {
+        HalfMse
+    }
+
+    #[inline(always)]
+    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        let d = p - t;
+        (d * d * R::of(0.5), [d])
     }
 }
 
@@ -123,7 +154,7 @@ impl Pointwise<2, 1> for SmoothL1 {
         let d = p - t;
         let beta = R::of(self.beta);
         // A NaN is not far, so that it reaches the slope.
-        let far = beta <= d.abs();
+        let far = self.beta == 0.0 || beta <= d.abs();
         let linear = d.abs() - beta * R::of(0.5);
         let quadratic = d * d * R::of(0.5) / beta;
         (pick(far, linear, quadratic), [pick(far, d.sign(), d / beta)])
@@ -292,9 +323,150 @@ impl Pointwise<3, 1> for Quantile {
         let below = t - p;
         let one = R::of(1.0);
         let under = R::of(0.0) <= below;
-        let value = pick(under, q * below, (q - one) * below);
-        let slope = pick(under, -q, one - q);
-        // Neither side holds for NaN, and the product above has carried it on.
-        (value, [slope])
+        let value = product_or_zero(pick(under, q, q - one), below);
+        let over = pick(below < R::of(0.0), one - q, below);
+        (value, [pick(under, -q, over)])
+    }
+}
+
+const TAU: Param = Param::number("tau", 0.5, Bounds::UNIT, "the expectile");
+
+struct Expectile {
+    tau: f64,
+}
+
+impl Pointwise<2, 1> for Expectile {
+    const CARD: Card = Card {
+        name: "expectile",
+        title: "Expectile",
+        summary: "The square of the difference, weighed by tau above the prediction and by 1 - tau below it.",
+        formula: r"|\tau - [t < p]|\,(p - t)^2",
+        params: &[TAU],
+        use_case: "asymmetric regression, risk measures",
+        outliers: "yes: errors are squared",
+        source: "XGBoost reg:expectileerror; Newey and Powell, 1987",
+        aliases: &["reg:expectileerror"],
+        example: r#"{"predictions": [2.5, 0.0, 2.0, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
+        ..Card::PAIR
+    };
+
+    fn new(args: &Args) -> Expectile {
+        Expectile { tau: args.number(&TAU) }
+    }
+
+    #[inline(always)]
+    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        let d = p - t;
+        let weight = pick(R::of(0.0) < d, R::of(1.0 - self.tau), R::of(self.tau));
+        let weighed = weight * d;
+        (weighed * d, [weighed + weighed])
+    }
+}
+
+const EPSILON: Param = Param::number(
+    "epsilon",
+    0.1,
+    Bounds::NOT_NEGATIVE,
+    "half the width of the tube in which errors cost nothing",
+);
+
+struct EpsilonInsensitive {
+    epsilon: f64,
+}
+
+impl Pointwise<2, 1> for EpsilonInsensitive {
+    const CARD: Card = Card {
+        name: "epsilon_insensitive",
+        title: "Epsilon-insensitive",
+        summary: "What the absolute difference exceeds epsilon by.",
+        formula: r"\max(0,\ |p - t| - \epsilon)",
+        params: &[EPSILON],
+        kinks: "0 on the edge of the tube",
+        use_case: "support vector regression",
+        outliers: "no: linear in the error",
+        source: "scikit-learn SVR, SGDRegressor; Vapnik, 1995",
+        aliases: &["svr"],
+        example: r#"{"predictions": [2.5, 0.0, 2.05, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
+        ..Card::PAIR
+    };
+
+    fn new(args: &Args) -> EpsilonInsensitive {
+        EpsilonInsensitive { epsilon: args.number(&EPSILON) }
+    }
+
+    #[inline(always)]
+    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        let zero = R::of(0.0);
+        let d = p - t;
+        let excess = d.abs() - R::of(self.epsilon);
+        let slope = pick(zero < excess, d.sign(), zero);
+        (pick(excess < zero, zero, excess), [slope])
+    }
+}
+
+struct SquaredEpsilonInsensitive {
+    epsilon: f64,
+}
+
+impl Pointwise<2, 1> for SquaredEpsilonInsensitive {
+    const CARD: Card = Card {
+        name: "squared_epsilon_insensitive",
+        title: "Squared epsilon-insensitive",
+        summary: "The square of what the absolute difference exceeds epsilon by.",
+        formula: r"\max(0,\ |p - t| - \epsilon)^2",
+        kinks: "smooth: 0 on the edge of the tube",
+        outliers: "yes: errors are squared",
+        source: "scikit-learn SVR, SGDRegressor",
+        aliases: &[],
+        ..EpsilonInsensitive::CARD
+    };
+
+    fn new(args: &Args) -> SquaredEpsilonInsensitive {
+        SquaredEpsilonInsensitive { epsilon: args.number(&EPSILON) }
+    }
+
+    #[inline(always)]
+    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        let zero = R::of(0.0);
+        let d = p - t;
+        let excess = d.abs() - R::of(self.epsilon);
+        let excess = pick(excess < zero, zero, excess);
+        (excess * excess, [d.sign() * (excess + excess)])
+    }
+}
+
+const P: Param = Param::number("p", 2.0, Bounds::POSITIVE, "the power");
+
+struct Lp {
+    p: f64,
+}
+
+impl Pointwise<2, 1> for Lp {
+    const CARD: Card = Card {
+        name: "lp",
+        title: "Power of the absolute difference",
+        summary: "The absolute difference to the power p.",
+        formula: r"|p - t|^p",
+        params: &[P],
+        kinks: "0 where p = t, also for powers below 1, whose slope has no bound there",
+        use_case: "regression between and beyond l1 and mse",
+        outliers: "as p says: the more the larger it is",
+        source: "Burn LpLoss",
+        aliases: &["minkowski"],
+        example: r#"{"predictions": [2.5, 0.0, 2.0, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
+        ..Card::PAIR
+    };
+
+    fn new(args: &Args) -> Lp {
+        Lp { p: args.number(&P) }
+    }
+
+    #[inline(always)]
+    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        let zero = R::of(0.0);
+        let d = p - t;
+        let a = d.abs();
+        let slope = R::of(self.p) * a.powf(self.p - 1.0) * d.sign();
+        (a.powf(self.p), [pick(d == zero, zero, slope)])
     }
 }

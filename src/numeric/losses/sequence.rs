@@ -148,9 +148,17 @@ impl Batchwise for Ctc {
             let places = start..start + target_lengths[sample];
             next = places.end;
             missing[sample] = places.clone().any(|place| labels.is_missing(place));
-            let labels = places
-                .map(|place| if missing[sample] { Ok(0) } else { label_at(labels, place, classes) })
-                .collect::<Result<Vec<usize>, Fault>>()?;
+            let labels =
+                places
+                    .map(|place| {
+                        if missing[sample] {
+                            Ok(0)
+                        } else {
+                            label_at(labels, place, classes, blank)
+                        }
+                    })
+                    .collect::<Result<Vec<usize>, Fault>>()?;
+            check_size(input_lengths[sample], labels.len())?;
             samples.push(Sample { frames: input_lengths[sample], labels });
         }
         let mut elements = Elements::plain(shape);
@@ -191,14 +199,38 @@ impl Batchwise for Ctc {
     }
 }
 
-fn label_at(labels: &Tensor<i64>, place: usize, classes: usize) -> Result<usize, Fault> {
+/// How many numbers the lattice of one sample may have: 256 MiB in double precision.
+const LATTICE_MAX: usize = 1 << 25;
+
+/// Refuses a sample whose lattice would be out of proportion to its request. One that is too short
+/// for its labels needs none.
+fn check_size(frames: usize, labels: usize) -> Result<(), Fault> {
+    if frames < labels || frames * (2 * labels + 1) <= LATTICE_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "a sample of {frames} frames and {labels} labels has more than {LATTICE_MAX} places for them"
+    );
+    Err(Fault::shape("predictions", detail).hint("send shorter sequences"))
+}
+
+/// The label at a place, which must be a class and not the blank.
+fn label_at(
+    labels: &Tensor<i64>,
+    place: usize,
+    classes: usize,
+    blank: usize,
+) -> Result<usize, Fault> {
     let class = labels.values[place];
-    usize::try_from(class).ok().filter(|&class| class < classes).ok_or_else(|| {
-        let index = labels.index_of(place);
-        let detail =
-            format!("targets holds class {class} at {index:?}, but there are {classes} classes");
-        Fault::new(Kind::Class, Place::Element("targets", index), detail)
-    })
+    let index = labels.index_of(place);
+    let fault = |detail: String| Fault::new(Kind::Class, Place::Element("targets", index), detail);
+    match usize::try_from(class).ok().filter(|&class| class < classes) {
+        Some(class) if class == blank => {
+            Err(fault(format!("targets holds the blank, class {class}, which is not a label")))
+        }
+        Some(class) => Ok(class),
+        None => Err(fault(format!("targets holds class {class}, but there are {classes} classes"))),
+    }
 }
 
 /// The lengths of all samples, none above a limit.
@@ -247,11 +279,11 @@ impl<R: Real> Lattice<R> {
             states.extend([label, blank]);
         }
         let width = states.len();
-        let mut alpha = vec![never; width * sample.frames];
-        if sample.frames == 0 {
+        if sample.frames == 0 || sample.frames < sample.labels.len() {
             let cost = if sample.labels.is_empty() { 0.0 } else { f64::INFINITY };
-            return Lattice { states, alpha, cost: R::of(cost) };
+            return Lattice { states, alpha: Vec::new(), cost: R::of(cost) };
         }
+        let mut alpha = vec![never; width * sample.frames];
         for (state, place) in alpha.iter_mut().enumerate().take(width.min(2)) {
             *place = x(0, states[state]);
         }
@@ -307,7 +339,9 @@ impl<R: Real> Lattice<R> {
             let mut through = vec![never; plan.classes];
             for state in 0..width {
                 let class = self.states[state];
-                let path = self.alpha[t * width + state] + beta[state];
+                // A sample that is too short for its labels has no lattice, and no path.
+                let here = self.alpha.get(t * width + state).copied().unwrap_or(never);
+                let path = here + beta[state];
                 through[class] = log_add(through[class], path);
             }
             for (class, &path) in through.iter().enumerate() {

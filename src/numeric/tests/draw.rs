@@ -109,6 +109,8 @@ fn number(domain: Domain, random: &mut Random) -> f64 {
             }
         }
         Domain::NotNegative => (10.0 * unit).floor(),
+        Domain::Positive | Domain::Mean | Domain::Tweedie => 0.2 + 3.0 * unit,
+        Domain::AboveMinusOne => 4.0 * unit - 0.9,
         // Above every eps that is drawn: what the clamp does is among the outside values.
         Domain::Variance => 3.5 + 2.0 * unit,
         _ => 6.0 * unit - 3.0,
@@ -161,7 +163,10 @@ impl Batch {
 pub(super) fn all_args(card: &'static Card) -> Vec<(String, Args)> {
     let mut all = vec![("defaults".to_owned(), Args::defaults(card))];
     for (place, param) in card.params.iter().enumerate() {
-        for given in moved(card, param.kind) {
+        let no_distribution = |given: &Given| {
+            param.name == "power" && matches!(given, Given::Number(q) if 0.0 < *q && *q < 1.0)
+        };
+        for given in moved(card, param.kind).into_iter().filter(|given| !no_distribution(given)) {
             let mut args = Args::defaults(card);
             let name = format!("{} = {given:?}", param.name);
             args.set(place, given).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
@@ -186,7 +191,7 @@ fn moved(card: &Card, kind: ParamKind) -> Vec<Given> {
         ParamKind::Choice(words) => {
             words.iter().map(|word| Given::Word((*word).to_owned())).collect()
         }
-        ParamKind::Weights => vec![Given::Numbers(row())],
+        ParamKind::Weights | ParamKind::List => vec![Given::Numbers(row())],
     }
 }
 

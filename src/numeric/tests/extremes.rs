@@ -74,7 +74,7 @@ fn ordinary_numbers_never_give_nan() {
                         *value = if random.unit() < 0.3 { value.round() } else { *value };
                     }
                 }
-                let options = Options { losses: true, validate: false, ..Options::default() };
+                let options = Options { losses: true, ..Options::default() };
                 let Ok(outcome) = loss.evaluate_f32(&drawn.job(&loss.card, &args, options)) else {
                     continue;
                 };

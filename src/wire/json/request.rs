@@ -47,7 +47,9 @@ pub fn read<T: FromLiteral>(
     object(&mut cursor, |cursor, name| {
         if !seen.insert(name.to_string()) {
             let detail = format!("`{}` stands twice", shown(&name));
-            return Err(Problem::new(Code::DuplicateMember, detail).pointer(&format!("/{name}")));
+            return Err(
+                Problem::new(Code::DuplicateMember, detail).pointer(&format!("/{}", token(&name)))
+            );
         }
         if let Some(dtype) = member::<T>(cursor, &name, &mut request, &mut overflow)? {
             other = Some(dtype);
@@ -109,7 +111,7 @@ fn member<T: FromLiteral>(
                 return Err(wrong_type("params", "an object", &pointer, cursor));
             }
             object(cursor, |cursor, name| {
-                let pointer = format!("/params/{name}");
+                let pointer = format!("/params/{}", token(&name));
                 if !seen.insert(name.to_string()) {
                     let detail = format!("`{}` stands twice", shown(&name));
                     return Err(Problem::new(Code::DuplicateMember, detail).pointer(&pointer));
@@ -213,12 +215,19 @@ fn words(cursor: &mut Cursor<'_>, name: &str) -> Result<Vec<String>, Problem> {
 }
 
 fn wrong_type(name: &str, expected: &str, pointer: &str, cursor: &mut Cursor<'_>) -> Problem {
-    match cursor.peek() {
-        Some(b'"' | b'{' | b'[' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9' | b'N' | b'I') => {
-            Problem::new(Code::WrongType, format!("{name} must be {expected}")).pointer(pointer)
-        }
-        _ => cursor.malformed("expected a value"),
+    let is_value = match cursor.peek() {
+        Some(b'"' | b'{' | b'[' | b'-' | b'0'..=b'9') => true,
+        _ => ["true", "false", "null", "NaN", "Infinity"].iter().any(|word| cursor.take_word(word)),
+    };
+    if !is_value {
+        return cursor.malformed("expected a value");
     }
+    Problem::new(Code::WrongType, format!("{name} must be {expected}")).pointer(pointer)
+}
+
+/// A name from outside as a token of a JSON pointer (RFC 6901): not too long.
+pub fn token(name: &str) -> String {
+    shown(name).replace('~', "~0").replace('/', "~1")
 }
 
 /// A name from outside as it may stand in a message: not too long.
@@ -232,7 +241,7 @@ pub fn shown(name: &str) -> String {
 
 fn unknown_member(card: &Card, name: &str) -> Problem {
     let detail = format!("a request for {} has no member `{}`", card.name, shown(name));
-    let problem = Problem::new(Code::UnknownMember, detail).pointer(&format!("/{}", shown(name)));
+    let problem = Problem::new(Code::UnknownMember, detail).pointer(&format!("/{}", token(name)));
     if card.param(name).is_some() {
         return problem
             .hint(format!("`{name}` is a parameter: send \"params\": {{\"{name}\": …}}"));

@@ -60,10 +60,13 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
                 if !self.cursor.take(b']') {
                     continue;
                 }
+                if self.leaf.is_some_and(|leaf| leaf != self.depth) {
+                    self.depth -= 1;
+                    return Err(self.ragged("this array is empty, but others have arrays in them"));
+                }
                 self.found_leaf()?;
                 self.close()?;
             } else {
-                self.found_leaf()?;
                 self.element()?;
             }
             if self.after_value()? {
@@ -134,6 +137,7 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
     #[inline]
     fn element(&mut self) -> Result<(), Problem> {
         let Some(literal) = Literal::read(self.cursor.rest()) else { return self.other_element() };
+        self.found_leaf()?;
         let value = T::from_literal(&literal);
         self.cursor.advance(literal.text.len());
         if !value.is_finite() && self.overflow.is_none() {
@@ -151,6 +155,7 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
             [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
         for (word, value) in not_finite {
             if self.cursor.take_word(word) {
+                self.found_leaf()?;
                 self.push(T::of(value), false);
                 return Ok(());
             }
@@ -161,6 +166,7 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
                     .pointer(&self.here())
                     .hint("only a label may be null, where it has not arrived yet"));
             }
+            self.found_leaf()?;
             self.push(T::of(0.0), true);
             return Ok(());
         }
@@ -169,6 +175,7 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
                 let word = self.cursor.string()?;
                 let value = not_finite.iter().find(|(name, _)| *name == word);
                 if let Some((_, value)) = value {
+                    self.found_leaf()?;
                     self.push(T::of(*value), false);
                     return Ok(());
                 }

@@ -228,6 +228,8 @@ pub struct Request<T> {
     pub inputs: Vec<Option<Numbers<T>>>,
     /// The sample weights.
     pub sample_weight: Option<Tensor<T>>,
+    /// Lists that name the rows, by member, and how long each is.
+    pub beside_rows: Vec<(&'static str, usize)>,
     /// The rest.
     pub scalars: Scalars,
 }
@@ -236,7 +238,7 @@ impl<T: Number> Request<T> {
     /// A request without inputs.
     pub fn new(card: &'static Card, scalars: Scalars) -> Request<T> {
         let inputs = card.inputs.iter().map(|_| None).collect();
-        Request { card, inputs, sample_weight: None, scalars }
+        Request { card, inputs, sample_weight: None, beside_rows: Vec::new(), scalars }
     }
 
     /// The outputs that are wanted.
@@ -272,6 +274,11 @@ impl<T: Number> Request<T> {
     /// If an input is missing, a class is not a whole number, or a parameter is out of bounds.
     pub fn into_job(self, level: Level, threads: usize) -> Result<Job<T>, Fault> {
         let card = self.card;
+        let rows = self.rows();
+        if let Some((name, length)) = self.beside_rows.iter().find(|(_, length)| *length != rows) {
+            let detail = format!("{name} has {length} elements, but the batch has {rows} rows");
+            return Err(Fault::shape(name, detail).hint("send one per leading index"));
+        }
         let mut args = Args::defaults(card);
         for (place, given) in &self.scalars.params {
             args.set(*place, given.clone())?;

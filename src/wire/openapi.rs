@@ -147,6 +147,12 @@ fn evaluation(card: &Card) -> Value {
         .insert("on_empty".into(), json!({"enum": ["nan", "zero", "error"], "default": "nan"}));
     properties.insert("validate".into(), json!({"type": "boolean", "default": true}));
     properties.insert("profile".into(), json!({"enum": ["torch"], "default": "torch"}));
+    let key = json!({"type": ["string", "integer"]});
+    for name in ["groups", "ids"] {
+        properties.insert(name.into(), json!({"type": "array", "items": key}));
+    }
+    let labels = json!({"type": "object", "additionalProperties": key});
+    properties.insert("labels".into(), labels);
     let required: Vec<&str> =
         card.inputs.iter().filter(|input| !input.optional).map(|input| input.name).collect();
     let statuses =

@@ -215,3 +215,28 @@ fn answers_nest_as_the_requests_did() {
         ask("/loss/mse?reduction=none", &json!({"predictions": [[], []], "targets": [[], []]}));
     assert_eq!(empty["loss"], json!([[], []]));
 }
+
+#[test]
+fn rows_and_results_may_be_named() {
+    let server = Server::new();
+    let example = r#"{"predictions": [[2.0, 1.0, 0.1], [0.5, 2.5, 0.3]], "targets": [0, 1],
+        "params": {"label_smoothing": 0.1}, "reduction": "mean", "outputs": ["loss", "gradients"],
+        "dtype": "float32", "groups": ["eu", "us"], "ids": [7, "b"],
+        "labels": {"model": "fraud-v3"}}"#;
+    let named = server.post("/loss/cross_entropy", example);
+    assert_eq!(named.status(), 200, "{}", named.text());
+    assert!((number(&named.json()["loss"]).unwrap() - 0.436_873_08).abs() < 1e-6);
+    for (member, pointer) in [
+        (r#""groups": ["eu"]"#, "/groups"),
+        (r#""ids": 3"#, "/ids"),
+        (r#""ids": [1, 2.5]"#, "/ids/1"),
+        (r#""groups": ["a", null]"#, "/groups/1"),
+        (r#""labels": ["a"]"#, "/labels"),
+        (r#""labels": {"model": {}}"#, "/labels/model"),
+    ] {
+        let body = format!(r#"{{"predictions": [1, 2], "targets": [1, 2], {member}}}"#);
+        let refused = server.post("/loss/mse", body);
+        assert_eq!(refused.status(), 422, "{member}: {}", refused.text());
+        assert_eq!(refused.json()["pointer"], json!(pointer), "{member}");
+    }
+}

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::cursor::Cursor;
-use super::number::FromLiteral;
+use super::number::{FromLiteral, Literal};
 use super::tensor;
 use crate::numeric::args::Given;
 use crate::numeric::card::{Card, Domain};
@@ -13,8 +13,19 @@ use crate::service::request::{Dtype, Numbers, Request, Scalars};
 use crate::wire::problem::{Code, Problem};
 
 /// The members of a request that are not inputs.
-const MEMBERS: [&str; 8] =
-    ["params", "reduction", "outputs", "dtype", "sample_weight", "on_empty", "validate", "profile"];
+const MEMBERS: [&str; 11] = [
+    "params",
+    "reduction",
+    "outputs",
+    "dtype",
+    "sample_weight",
+    "on_empty",
+    "validate",
+    "profile",
+    "groups",
+    "ids",
+    "labels",
+];
 
 /// What a body says, or the dtype that it should be read in instead.
 pub enum Read<T> {
@@ -134,8 +145,20 @@ fn member<T: FromLiteral>(
             }
             request.scalars.set_validate(on)?;
         }
+        "groups" | "ids" => {
+            let length = keys(cursor, name)?;
+            request.beside_rows.push((canonical(name), length));
+        }
+        "labels" => {
+            if cursor.peek() != Some(b'{') {
+                return Err(wrong_type(name, "an object of strings", &pointer, cursor));
+            }
+            object(cursor, |cursor, label| {
+                key(cursor, "a label", &format!("/labels/{}", token(&label)))
+            })?;
+        }
         "reduction" | "dtype" | "on_empty" | "profile" => {
-            let name = MEMBERS[MEMBERS.iter().position(|member| *member == name).unwrap_or(0)];
+            let name = canonical(name);
             if cursor.peek() != Some(b'"') {
                 return Err(wrong_type(name, "a string", &pointer, cursor));
             }
@@ -186,6 +209,46 @@ fn parameter(
             }
         }
     })
+}
+
+/// A member's name as a constant.
+fn canonical(name: &str) -> &'static str {
+    MEMBERS.into_iter().find(|member| *member == name).unwrap_or_default()
+}
+
+/// A list of strings and whole numbers; gives its length.
+fn keys(cursor: &mut Cursor<'_>, name: &str) -> Result<usize, Problem> {
+    let pointer = format!("/{name}");
+    if cursor.peek() != Some(b'[') {
+        return Err(wrong_type(name, "a list of strings or whole numbers", &pointer, cursor));
+    }
+    cursor.step();
+    let mut length = 0;
+    if cursor.take(b']') {
+        return Ok(length);
+    }
+    loop {
+        key(cursor, name, &format!("{pointer}/{length}"))?;
+        length += 1;
+        if !cursor.take(b',') {
+            cursor.expect(b']', "or `,` in a list")?;
+            return Ok(length);
+        }
+    }
+}
+
+/// A string or a whole number.
+fn key(cursor: &mut Cursor<'_>, name: &str, pointer: &str) -> Result<(), Problem> {
+    if cursor.peek() == Some(b'"') {
+        return cursor.string().map(|_| ());
+    }
+    match Literal::read(cursor.rest()) {
+        Some(literal) if !literal.text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => {
+            cursor.advance(literal.text.len());
+            Ok(())
+        }
+        _ => Err(wrong_type(name, "a string or a whole number", pointer, cursor)),
+    }
 }
 
 /// A list of words, or one word.

@@ -48,6 +48,11 @@ impl Args {
         Ok(())
     }
 
+    /// The loss's parameter of that name.
+    fn named(&self, name: &str) -> Option<&'static Param> {
+        self.card.params.iter().find(|param| param.name == name)
+    }
+
     fn get(&self, param: &Param) -> &Given {
         let place = self.card.param(param.name);
         &self.values[place.expect("a loss reads only parameters that stand in its card")]
@@ -73,25 +78,26 @@ impl Args {
 
     /// Whether the loss has a switch of that name and it is on.
     pub fn flag_named(&self, name: &str) -> bool {
-        self.card.params.iter().any(|param| param.name == name && self.flag(param))
+        self.named(name).is_some_and(|param| self.flag(param))
     }
 
     /// The number of that name, if the loss has one.
     pub fn number_named(&self, name: &str) -> Option<f64> {
-        let param = self.card.params.iter().find(|param| param.name == name)?;
-        self.number_or_off(param)
+        self.number_or_off(self.named(name)?)
     }
 
     /// Whether the loss has whole numbers of that name and this is one of them.
     pub fn ignores_named(&self, name: &str, class: i64) -> bool {
-        let param = self.card.params.iter().find(|param| param.name == name);
-        param.is_some_and(|param| self.integers(param).contains(&class))
+        match self.named(name).map(|param| self.get(param)) {
+            Some(Given::Number(x)) => *x as i64 == class,
+            Some(Given::Numbers(tensor)) => tensor.values.iter().any(|&x| x as i64 == class),
+            _ => false,
+        }
     }
 
     /// The whole number of that name, if the loss has one.
     pub fn integer_named(&self, name: &str) -> Option<i64> {
-        let param = self.card.params.iter().find(|param| param.name == name)?;
-        self.integers(param).first().copied()
+        self.integers(self.named(name)?).first().copied()
     }
 
     /// The chosen word.

@@ -67,6 +67,11 @@ impl Card {
         self.inputs.iter().position(|input| input.name == name)
     }
 
+    /// The place of the input whose elements may be missing labels.
+    pub fn label(&self) -> Option<usize> {
+        self.inputs.iter().position(|input| input.label)
+    }
+
     /// The place of a parameter in the list.
     pub fn param(&self, name: &str) -> Option<usize> {
         self.params.iter().position(|param| param.name == name)

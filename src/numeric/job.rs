@@ -157,6 +157,13 @@ pub struct Nonfinite {
     pub first: usize,
 }
 
+impl<T> Job<T> {
+    /// Whether the unreduced losses are part of the answer.
+    pub fn wants_losses(&self) -> bool {
+        self.options.losses || self.options.reduction == Reduction::None
+    }
+}
+
 impl<T: Number> Job<T> {
     fn values(&self, place: usize) -> Option<&Values<T>> {
         self.inputs.get(place).and_then(Option::as_ref)

@@ -63,20 +63,22 @@ pub trait Real:
     /// `self` to a constant power, for `self` of at least 0.
     fn powf(self, exponent: f64) -> Self;
 
-    /// The logistic function 1 / (1 + e⁻ˣ), without overflow.
+    /// The probabilities of yes and no that a logit stands for, and their costs: one exponential
+    /// serves all four, without overflow and exact in both tails.
     #[inline(always)]
-    fn sigmoid(self) -> Self {
-        let small = (-self.abs()).exp();
-        let large = Self::of(1.0) / (Self::of(1.0) + small);
-        pick(self < Self::of(0.0), small * large, large)
-    }
-
-    /// ln(1 + eˣ), without overflow and exact in both tails.
-    #[inline(always)]
-    fn softplus(self) -> Self {
-        let zero = Self::of(0.0);
-        // NaN reaches the sum through the exponential.
-        pick(zero < self, self, zero) + (-self.abs()).exp().ln_1p()
+    fn logistic(self) -> Logistic<Self> {
+        let (zero, one) = (Self::of(0.0), Self::of(1.0));
+        // NaN reaches every part through the tail.
+        let tail = (-self.abs()).exp();
+        let log_tail = tail.ln_1p();
+        let large = one / (one + tail);
+        let small = tail * large;
+        Logistic {
+            yes: pick(self < zero, small, large),
+            no: pick(self < zero, large, small),
+            cost_of_yes: pick(self < zero, -self, zero) + log_tail,
+            cost_of_no: pick(zero < self, self, zero) + log_tail,
+        }
     }
 
     /// ln(1 + x²), without overflow.
@@ -122,6 +124,33 @@ pub trait Real:
     #[inline(always)]
     fn squared(self) -> Self {
         self * self
+    }
+}
+
+/// What a logit says of a yes and a no.
+#[derive(Clone, Copy, Debug)]
+pub struct Logistic<R> {
+    /// The probability of yes: σ(x) = 1 / (1 + e⁻ˣ).
+    pub yes: R,
+    /// The probability of no: 1 - σ(x) = σ(-x).
+    pub no: R,
+    /// -ln σ(x) = ln(1 + e⁻ˣ).
+    pub cost_of_yes: R,
+    /// -ln(1 - σ(x)) = ln(1 + eˣ).
+    pub cost_of_no: R,
+}
+
+impl<R: Real> Logistic<R> {
+    /// The binary cross-entropy with these weights of yes and no.
+    #[inline(always)]
+    pub fn cross_entropy(self, of_yes: R, of_no: R) -> R {
+        product_or_zero(of_yes, self.cost_of_yes) + product_or_zero(of_no, self.cost_of_no)
+    }
+
+    /// The slope of the cross-entropy in the logit.
+    #[inline(always)]
+    pub fn slope(self, of_yes: R, of_no: R) -> R {
+        of_no * self.yes - of_yes * self.no
     }
 }
 

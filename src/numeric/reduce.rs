@@ -183,7 +183,7 @@ impl<T: Number> Frame<T> {
         self.weight.as_ref().map_or(T::of(1.0), |weight| weight[element])
     }
 
-    /// The answer, from the sum of the weighed losses.
+    /// The answer, from the sum of the weighed losses; they are part of it where they are wanted.
     pub fn outcome(
         self,
         job: &Job<T>,
@@ -203,6 +203,7 @@ impl<T: Number> Frame<T> {
         };
         let missing = self.missing.as_ref().map_or(0, |m| m.iter().filter(|&&there| there).count());
         let nonfinite = losses.as_deref().and_then(nonfinite);
+        let losses = losses.filter(|_| job.wants_losses());
         let losses =
             losses.map(|values| Tensor { shape: self.shape, values, missing: self.missing });
         Outcome {

@@ -1,6 +1,6 @@
 //! Losses that need the whole batch, or a sample of their own shape, at once.
 
-use super::{named_gradients, wants_losses};
+use super::named_gradients;
 use crate::numeric::args::Args;
 use crate::numeric::card::Card;
 use crate::numeric::fault::Fault;
@@ -84,11 +84,7 @@ pub fn evaluate<L: Batchwise, T: Number>(job: &Job<T>) -> Result<Outcome<T>, Fau
     let shares: Vec<f64> = (0..total).map(|i| losses[i].to_f64() * share(i)).collect();
     let shape = input.shape.clone();
     let gradients = named_gradients(job, [shape], [slopes]);
-    let mut outcome = frame.outcome(job, sum(&shares), Some(losses), gradients);
-    if !wants_losses(job) {
-        outcome.losses = None;
-    }
-    Ok(outcome)
+    Ok(frame.outcome(job, sum(&shares), Some(losses), gradients))
 }
 
 struct Whole<'a, L: Batchwise, T> {

@@ -9,7 +9,7 @@ pub mod rowwise;
 
 use std::thread;
 
-use super::job::{Job, Reduction};
+use super::job::Job;
 use super::simd::Number;
 use super::tensor::Tensor;
 
@@ -19,11 +19,6 @@ const ELEMENTS_PER_THREAD: usize = 1 << 17;
 /// How many threads a batch of so many elements is worth.
 fn threads_for<T>(job: &Job<T>, elements: usize) -> usize {
     job.options.threads.min(elements / ELEMENTS_PER_THREAD).max(1)
-}
-
-/// Whether the unreduced losses are part of the answer.
-fn wants_losses<T>(job: &Job<T>) -> bool {
-    job.options.losses || job.options.reduction == Reduction::None
 }
 
 /// Works on all chunks, each but the first on a thread of its own, and gives the results back in

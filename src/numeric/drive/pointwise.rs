@@ -3,7 +3,7 @@
 use std::array;
 use std::ops::Range;
 
-use super::{front, in_parallel, named_gradients, share, threads_for, wants_losses};
+use super::{front, in_parallel, named_gradients, share, threads_for};
 use crate::numeric::args::Args;
 use crate::numeric::card::Card;
 use crate::numeric::fault::Fault;
@@ -86,7 +86,7 @@ impl<'a, T: Number, const K: usize> Arrangement<'a, T, K> {
             agree(inputs[place].name, &tensor.shape, inputs[0].name, &first.shape)?;
             *lane = Lane::Given(&tensor.values);
         }
-        let missing = match job.card.inputs.iter().position(|input| input.label) {
+        let missing = match job.card.label() {
             Some(place) => job.real(place)?.missing.clone(),
             None => None,
         };
@@ -108,13 +108,13 @@ where
     let elements = Elements { shape, ignored: None, missing, factor, mass: None };
     let frame = Frame::new(job, elements)?;
     let total = frame.total();
-    let mut losses = vec![T::default(); if wants_losses(job) { total } else { 0 }];
+    let mut losses = vec![T::default(); if job.wants_losses() { total } else { 0 }];
     let mut slopes: [Vec<T>; D] =
         array::from_fn(|_| vec![T::default(); if job.options.gradients { total } else { 0 }]);
 
     let sums = walk(job, &loss, &lanes, &frame, &mut losses, &mut slopes);
     let sum = add_up(sums.into_iter());
-    let found = if wants_losses(job) || sum.is_finite() {
+    let found = if job.wants_losses() || sum.is_finite() {
         None
     } else {
         // Only a sum that is not finite asks for the losses themselves.
@@ -133,7 +133,7 @@ where
         }
     }
     let gradients = named_gradients(job, shapes, slopes);
-    let losses = wants_losses(job).then_some(losses);
+    let losses = job.wants_losses().then_some(losses);
     let mut outcome = frame.outcome(job, sum, losses, gradients);
     outcome.nonfinite = outcome.nonfinite.or(found);
     Ok(outcome)

@@ -3,7 +3,7 @@
 use std::array;
 use std::ops::Range;
 
-use super::{front, in_parallel, named_gradients, share, threads_for, wants_losses};
+use super::{front, in_parallel, named_gradients, share, threads_for};
 use crate::numeric::args::Args;
 use crate::numeric::card::{Card, Domain};
 use crate::numeric::fault::{Fault, Kind, Place};
@@ -122,16 +122,12 @@ where
 
     let gradients = named_gradients(job, array::from_fn(|_| shape.clone()), slopes);
     let total = sum(&losses);
-    let mut outcome = frame.outcome(job, total, Some(losses), gradients);
-    if !wants_losses(job) {
-        outcome.losses = None;
-    }
-    Ok(outcome)
+    Ok(frame.outcome(job, total, Some(losses), gradients))
 }
 
 /// The answer for no rows at all: JSON cannot say how long a row of `[]` would be.
 fn empty<T: Number, const D: usize>(job: &Job<T>) -> Result<Outcome<T>, Fault> {
-    if let Some(place) = job.card.inputs.iter().position(|input| input.label) {
+    if let Some(place) = job.card.label() {
         let length = match &job.inputs[place] {
             Some(Values::Real(targets)) => targets.values.len(),
             Some(Values::Whole(targets)) => targets.values.len(),
@@ -145,7 +141,7 @@ fn empty<T: Number, const D: usize>(job: &Job<T>) -> Result<Outcome<T>, Fault> {
         }
     }
     let frame = Frame::new(job, Elements::plain(vec![0]))?;
-    let losses = wants_losses(job).then(Vec::new);
+    let losses = job.wants_losses().then(Vec::new);
     let gradients =
         named_gradients::<T, D>(job, array::from_fn(|_| vec![0]), array::from_fn(|_| Vec::new()));
     Ok(frame.outcome(job, 0.0, losses, gradients))
@@ -178,7 +174,7 @@ where
     let mut reduced = shape.to_vec();
     reduced.remove(axis);
     let mut elements = Elements::plain(reduced);
-    let Some(place) = job.card.inputs.iter().position(|input| input.label) else {
+    let Some(place) = job.card.label() else {
         return Ok((Targets::None, elements));
     };
     let name = job.card.inputs[place].name;

@@ -6,7 +6,7 @@ use crate::numeric::drive::pointwise::{Arrangement, Lane, Pointwise};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
-use crate::numeric::real::{Real, pick, product_or_zero};
+use crate::numeric::real::{Logistic, Real, pick, product_or_zero};
 use crate::numeric::simd::Number;
 use crate::numeric::tensor::{Tensor, broadcast, show};
 
@@ -39,13 +39,9 @@ pub(super) const UNIT_TARGETS: Input =
 pub(super) const LOGITS: Input =
     Input { domain: Domain::BinaryLogits, doc: "logits", ..Input::PREDICTIONS };
 
-/// An array of weights repeated over the elements of a loss.
-pub(super) fn spread<T: Number>(
-    param: &Param,
-    weights: &Tensor<f64>,
-    shape: &[usize],
-) -> Result<Vec<T>, Fault> {
-    let places = broadcast(&weights.shape, shape).ok_or_else(|| {
+/// For each element of a loss, the place of its weight in an array that is repeated over them.
+fn places_over(param: &Param, weights: &Tensor<f64>, shape: &[usize]) -> Result<Vec<usize>, Fault> {
+    broadcast(&weights.shape, shape).ok_or_else(|| {
         let detail = format!(
             "{} is {} and cannot be repeated over predictions {}",
             param.name,
@@ -53,7 +49,16 @@ pub(super) fn spread<T: Number>(
             show(shape)
         );
         Fault::parameter(param.name, detail)
-    })?;
+    })
+}
+
+/// An array of weights repeated over the elements of a loss.
+pub(super) fn spread<T: Number>(
+    param: &Param,
+    weights: &Tensor<f64>,
+    shape: &[usize],
+) -> Result<Vec<T>, Fault> {
+    let places = places_over(param, weights, shape)?;
     Ok(places.into_iter().map(|place| T::of(weights.values[place])).collect())
 }
 
@@ -157,8 +162,9 @@ impl Pointwise<3, 1> for BinaryCrossEntropyWithLogits {
         };
         let positive = match job.args.numbers(&POS_WEIGHT) {
             Some(weights) => {
-                let values = spread(&POS_WEIGHT, weights, &shape)?;
-                Lane::repeated(&shape, &values, (0..values.len()).collect())
+                let places = places_over(&POS_WEIGHT, weights, &shape)?;
+                let values: Vec<T> = weights.values.iter().map(|&w| T::of(w)).collect();
+                Lane::repeated(&weights.shape, &values, places)
             }
             None => Lane::Same(T::of(1.0)),
         };
@@ -167,23 +173,10 @@ impl Pointwise<3, 1> for BinaryCrossEntropyWithLogits {
 
     #[inline(always)]
     fn at<R: Real>(&self, [p, t, positive]: [R; 3]) -> (R, [R; 1]) {
-        let zero = R::of(0.0);
         let t = smoothed(t, self.label_smoothing);
-        let weight_of_one = t * positive;
-        let weight_of_zero = R::of(1.0) - t;
-        // w ln(1 + e^-p) + v ln(1 + e^p): each softplus is |p| in its own half, plus the same tail.
-        let tail = (-p.abs()).exp();
-        let log_tail = tail.ln_1p();
-        let right = pick(p < zero, -p, zero);
-        let left = pick(zero < p, p, zero);
-        let value = product_or_zero(weight_of_one, right + log_tail)
-            + product_or_zero(weight_of_zero, left + log_tail);
-        let large = R::of(1.0) / (R::of(1.0) + tail);
-        let small = tail * large;
-        let sigmoid = pick(p < zero, small, large);
-        let rest = pick(p < zero, large, small);
-        // NaN reaches both parts through the tail.
-        (value, [weight_of_zero * sigmoid - weight_of_one * rest])
+        let (of_yes, of_no) = (t * positive, R::of(1.0) - t);
+        let logistic = p.logistic();
+        (logistic.cross_entropy(of_yes, of_no), [logistic.slope(of_yes, of_no)])
     }
 }
 
@@ -236,24 +229,18 @@ impl Pointwise<2, 1> for SigmoidFocal {
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let (zero, one) = (R::of(0.0), R::of(1.0));
         let not_t = one - t;
-        let tail = (-p.abs()).exp();
-        let log_tail = tail.ln_1p();
-        let large = one / (one + tail);
-        let sigmoid = pick(p < zero, tail * large, large);
-        let rest = pick(p < zero, large, tail * large);
-        let cost_of_one = pick(p < zero, -p, zero) + log_tail;
-        let cost_of_zero = pick(zero < p, p, zero) + log_tail;
-        let bce = product_or_zero(t, cost_of_one) + product_or_zero(not_t, cost_of_zero);
+        let logistic = p.logistic();
+        let bce = logistic.cross_entropy(t, not_t);
         // What is missing from certainty, as a sum of positive parts.
-        let miss = t * rest + not_t * sigmoid;
+        let miss = t * logistic.no + not_t * logistic.yes;
         let easing = miss.powf(self.gamma);
         // σ(1 - σ) / miss with the side that is 0 left out, so that it stays finite when saturated.
-        let one_side = pick(t == zero, zero, t / sigmoid);
-        let other_side = pick(not_t == zero, zero, not_t / rest);
+        let one_side = pick(t == zero, zero, t / logistic.yes);
+        let other_side = pick(not_t == zero, zero, not_t / logistic.no);
         let ratio = one / (one_side + other_side);
         let steep = R::of(self.gamma) * (t - not_t) * ratio;
         let change = product_or_zero(steep, product_or_zero(easing, bce));
-        let slope = easing * (not_t * sigmoid - t * rest) - change;
+        let slope = easing * logistic.slope(t, not_t) - change;
         let balance = match self.alpha {
             Some(alpha) => t * R::of(alpha) + not_t * R::of(1.0 - alpha),
             None => one,
@@ -320,18 +307,16 @@ impl Pointwise<2, 1> for Asymmetric {
     #[inline(always)]
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let (zero, one) = (R::of(0.0), R::of(1.0));
-        let sigmoid = p.sigmoid();
-        let rest = (-p).sigmoid();
-        let cost = (-p).softplus();
+        let Logistic { yes: sigmoid, no: rest, cost_of_yes, cost_of_no } = p.logistic();
         let easing = rest.powf(self.gamma_pos);
-        let positive = product_or_zero(easing, cost);
+        let positive = product_or_zero(easing, cost_of_yes);
         let gain = R::of(self.gamma_pos) * sigmoid * positive + easing * rest;
         // The probability of a negative, shifted; what is missing from it is taken without rounding.
         let shifted = sigmoid - R::of(self.clip);
         let kept = zero < shifted;
         let shifted = pick(kept, shifted, zero);
         let missing = pick(kept, rest + R::of(self.clip), one);
-        let cost = if self.clip == 0.0 { p.softplus() } else { -missing.ln() };
+        let cost = if self.clip == 0.0 { cost_of_no } else { -missing.ln() };
         let easing = if self.gamma_neg == 0.0 { one } else { shifted.powf(self.gamma_neg) };
         let negative = product_or_zero(easing, cost);
         let fade = if self.gamma_neg == 0.0 {
@@ -385,12 +370,12 @@ impl Pointwise<2, 1> for Poly1BinaryCrossEntropy {
     #[inline(always)]
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let not_t = R::of(1.0) - t;
-        let (sigmoid, rest) = (p.sigmoid(), (-p).sigmoid());
-        let bce = product_or_zero(t, (-p).softplus()) + product_or_zero(not_t, p.softplus());
+        let logistic = p.logistic();
+        let Logistic { yes, no, .. } = logistic;
         let epsilon = R::of(self.epsilon);
-        let miss = t * rest + not_t * sigmoid;
-        let slope = not_t * sigmoid - t * rest + epsilon * sigmoid * rest * (not_t - t);
-        (bce + epsilon * miss, [slope])
+        let miss = t * no + not_t * yes;
+        let slope = logistic.slope(t, not_t) + epsilon * yes * no * (not_t - t);
+        (logistic.cross_entropy(t, not_t) + epsilon * miss, [slope])
     }
 }
 
@@ -463,9 +448,8 @@ impl Pointwise<2, 1> for CrossEntropyLambda {
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let (one, half) = (R::of(1.0), R::of(0.5));
         let exposure = R::of(self.exposure);
-        let intensity = p.softplus();
+        let Logistic { yes: sigmoid, cost_of_no: intensity, .. } = p.logistic();
         let u = exposure * intensity;
-        let sigmoid = p.sigmoid();
         // Far to the left softplus is e^p (1 - e^p / 2): its logarithm does not underflow.
         let far = p < R::of(-15.0);
         let tail = p.exp();

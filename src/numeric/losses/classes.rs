@@ -48,6 +48,15 @@ fn class_axis(axis: i64, rank: usize) -> Result<usize, Fault> {
     })
 }
 
+/// The last axis, of predictions that may be one row or a batch of rows.
+pub(super) fn last_of_two(rank: usize) -> Result<usize, Fault> {
+    if rank <= 2 {
+        return Ok(rank - 1);
+    }
+    Err(Fault::shape("predictions", format!("predictions has {rank} axes"))
+        .hint("send predictions of shape [n, c] or [c]"))
+}
+
 /// The class weights of a job, if they are given.
 fn class_weights(args: &Args) -> Option<Vec<f64>> {
     args.numbers(&WEIGHT).map(|weight| weight.values.clone())
@@ -330,11 +339,7 @@ impl Rowwise<1> for MultiMargin {
     }
 
     fn axis(&self, rank: usize) -> Result<usize, Fault> {
-        if rank <= 2 {
-            return Ok(rank - 1);
-        }
-        Err(Fault::shape("predictions", format!("predictions has {rank} axes"))
-            .hint("send predictions of shape [n, c] or [c]"))
+        last_of_two(rank)
     }
 
     fn fit(self, shape: &[usize], axis: usize) -> Result<Self, Fault> {

@@ -228,8 +228,8 @@ impl Pointwise<2, 1> for SoftMargin {
 
     #[inline(always)]
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
-        let wrong = -(t * p);
-        (wrong.softplus(), [-(t * wrong.sigmoid())])
+        let right = (t * p).logistic();
+        (right.cost_of_yes, [-(t * right.no)])
     }
 }
 

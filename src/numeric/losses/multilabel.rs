@@ -1,12 +1,13 @@
 //! Multi-label classification: which of several labels apply.
 
 use super::binary::{LOGITS, UNIT_TARGETS, spread};
+use super::classes::last_of_two;
 use crate::numeric::args::Args;
 use crate::numeric::card::{Card, Domain, Input, Param};
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::fault::Fault;
 use crate::numeric::loss::Loss;
-use crate::numeric::real::{Real, product_or_zero};
+use crate::numeric::real::Real;
 use crate::numeric::tensor::Tensor;
 use crate::numeric::verbs::sum_over;
 
@@ -71,14 +72,9 @@ impl Rowwise<1> for MultilabelSoftMargin {
         let weight =
             |c: usize| share * R::of(self.weight.as_ref().map_or(1.0, |weight| weight[start + c]));
         for (c, slope) in slope.iter_mut().enumerate() {
-            let (yes, no) = (t[c] * (-x[c]).sigmoid(), (R::of(1.0) - t[c]) * x[c].sigmoid());
-            *slope = weight(c) * (no - yes);
+            *slope = weight(c) * x[c].logistic().slope(t[c], R::of(1.0) - t[c]);
         }
-        sum_over(x.len(), |c| {
-            let right = product_or_zero(t[c], (-x[c]).softplus());
-            let wrong = product_or_zero(R::of(1.0) - t[c], x[c].softplus());
-            weight(c) * (right + wrong)
-        })
+        sum_over(x.len(), |c| weight(c) * x[c].logistic().cross_entropy(t[c], R::of(1.0) - t[c]))
     }
 }
 
@@ -116,11 +112,7 @@ impl Rowwise<1> for MultilabelMargin {
     }
 
     fn axis(&self, rank: usize) -> Result<usize, Fault> {
-        if rank <= 2 {
-            return Ok(rank - 1);
-        }
-        Err(Fault::shape("predictions", format!("predictions has {rank} axes"))
-            .hint("send predictions of shape [n, c] or [c]"))
+        last_of_two(rank)
     }
 
     #[inline(always)]

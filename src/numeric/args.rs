@@ -1,6 +1,6 @@
 //! `Args`: the parameters of one job, read and checked against the loss's card.
 
-use super::card::{Bounds, Card, Default, Param, ParamKind};
+use super::card::{Bounds, Card, Default, Param, ParamKind, PresetValue, Profile};
 use super::fault::Fault;
 use super::tensor::Tensor;
 
@@ -29,13 +29,36 @@ pub struct Args {
 impl Args {
     /// The card's defaults.
     pub fn defaults(card: &'static Card) -> Args {
-        let value = |param: &Param| match param.default {
-            Default::Number(x) => Given::Number(x),
-            Default::Flag(on) => Given::Flag(on),
-            Default::Word(word) => Given::Word(word.to_owned()),
-            Default::None => Given::Off,
+        Args::of_profile(card, Profile::Torch, f64::EPSILON)
+    }
+
+    /// A library's defaults, in a dtype of this precision.
+    pub fn of_profile(card: &'static Card, profile: Profile, epsilon: f64) -> Args {
+        let value = |param: &Param| {
+            let preset =
+                card.presets.iter().find(|p| p.profile == profile && p.param == param.name);
+            // Classes are on the last axis in every library but torch.
+            let last =
+                param.name == "class_axis" && matches!(profile, Profile::Keras | Profile::Optax);
+            let value = match preset.map(|preset| preset.value) {
+                Some(PresetValue::Epsilon) => return Given::Number(epsilon),
+                Some(PresetValue::Is(value)) => value,
+                None => param.default,
+            };
+            match value {
+                Default::Number(_) if last => Given::Number(-1.0),
+                Default::Number(x) => Given::Number(x),
+                Default::Flag(on) => Given::Flag(on),
+                Default::Word(word) => Given::Word(word.to_owned()),
+                Default::None => Given::Off,
+            }
         };
         Args { card, values: card.params.iter().map(value).collect() }
+    }
+
+    /// The loss that these are the parameters of.
+    pub fn card(&self) -> &'static Card {
+        self.card
     }
 
     /// Sets one parameter.
@@ -97,7 +120,12 @@ impl Args {
 
     /// The whole number of that name, if the loss has one.
     pub fn integer_named(&self, name: &str) -> Option<i64> {
-        self.integers(self.named(name)?).first().copied()
+        self.integers_named(name).first().copied()
+    }
+
+    /// The whole numbers of that name, none if the loss has none.
+    pub fn integers_named(&self, name: &str) -> Vec<i64> {
+        self.named(name).map_or_else(Vec::new, |param| self.integers(param))
     }
 
     /// The chosen word.
@@ -113,6 +141,14 @@ impl Args {
         match self.get(param) {
             Given::Numbers(tensor) => Some(tensor),
             _ => None,
+        }
+    }
+
+    /// The numbers of a list, or the one number; none where it is off.
+    pub fn one_or_more(&self, param: &Param) -> Vec<f64> {
+        match self.numbers(param) {
+            Some(list) => list.values.clone(),
+            None => self.number_or_off(param).into_iter().collect(),
         }
     }
 

@@ -1,6 +1,9 @@
 //! `Card`: all that is known of a loss besides its arithmetic. Checks, documents, the catalogue
 //! and the tests are made from it, so it is written once, beside the loss's body.
 
+pub use super::profile::{Preset, PresetValue, Profile};
+pub use super::task::Task;
+
 /// The description of a loss.
 #[derive(Clone, Copy, Debug)]
 pub struct Card {
@@ -24,6 +27,8 @@ pub struct Card {
     pub mean: &'static str,
     /// The gradient where the loss has a kink or a clamp.
     pub kinks: &'static str,
+    /// The tasks that it is for.
+    pub tasks: &'static [Task],
     /// What it is used for.
     pub use_case: &'static str,
     /// What the model's last layer should be.
@@ -34,6 +39,8 @@ pub struct Card {
     pub source: &'static str,
     /// Where it or other libraries differ.
     pub differences: &'static [&'static str],
+    /// The parameters in which other libraries' defaults differ.
+    pub presets: &'static [Preset],
     /// Other names that are accepted.
     pub aliases: &'static [&'static str],
     /// A request to learn from; its answer is checked against an outside value.
@@ -53,11 +60,13 @@ impl Card {
         batchmean: false,
         mean: "the number of elements",
         kinks: "smooth everywhere",
+        tasks: &[Task::Regression],
         use_case: "",
         activation: "linear",
         outliers: "",
         source: "",
         differences: &[],
+        presets: &[],
         aliases: &[],
         example: "",
     };
@@ -70,6 +79,11 @@ impl Card {
     /// The place of the input whose elements may be missing labels.
     pub fn label(&self) -> Option<usize> {
         self.inputs.iter().position(|input| input.label)
+    }
+
+    /// Whether the elements of the unreduced loss are those of the inputs.
+    pub fn is_elementwise(&self) -> bool {
+        self.unreduced == Card::PAIR.unreduced
     }
 
     /// The place of a parameter in the list.
@@ -102,6 +116,8 @@ pub struct Input {
     pub label: bool,
     /// Whether it may be left out.
     pub optional: bool,
+    /// Whether a loss of rows takes one element of it per row.
+    pub per_row: bool,
     /// What it is.
     pub doc: &'static str,
 }
@@ -115,6 +131,7 @@ impl Input {
         differentiable: true,
         label: false,
         optional: false,
+        per_row: false,
         doc: "what the model said",
     };
     /// Targets of the predictions' shape and any value.
@@ -125,6 +142,7 @@ impl Input {
         differentiable: false,
         label: true,
         optional: false,
+        per_row: false,
         doc: "what was right",
     };
 }
@@ -144,6 +162,8 @@ pub enum Domain {
     LogProbability,
     /// From 0 to 1, or anything with `validate` false.
     Unit,
+    /// 0 or 1, or anything with `validate` false.
+    Binary,
     /// -1 or 1, or anything with `validate` false; a warning names 0 and 1.
     Sign,
     /// Not negative, or anything with `validate` false.
@@ -164,6 +184,8 @@ pub enum Domain {
     Distribution,
     /// Whole numbers: the index of a class.
     Class,
+    /// Whole numbers that say which samples belong together.
+    Label,
     /// As `Distribution`; with the parameter `log_target`, logarithms of probabilities.
     DistributionOrLog,
     /// The index of a class, or probabilities over classes if the shape is that of the logits.
@@ -172,6 +194,10 @@ pub enum Domain {
     ClassList,
     /// Whole numbers, not negative.
     Length,
+    /// Below 0: the logarithm of a probability below 1, or anything with `validate` false.
+    Negative,
+    /// From -1 to 1, or anything with `validate` false.
+    Cosine,
     /// Vectors of length 1; a warning names others.
     UnitVector,
 }
@@ -191,6 +217,10 @@ impl Domain {
             Domain::Tweedie => "at least 0; above 0 from power 2 on; any number up to power 0",
             Domain::Distribution => "probabilities that sum to 1",
             Domain::DistributionOrLog => "probabilities that sum to 1, or their logarithms",
+            Domain::Binary => "0 or 1",
+            Domain::Negative => "below 0",
+            Domain::Cosine => "from -1 to 1",
+            Domain::Label => "whole number",
             Domain::Class => "class index",
             Domain::ClassOrDistribution => "class index, or probabilities that sum to 1",
             Domain::ClassList => "class indices, ended by -1",
@@ -206,7 +236,7 @@ impl Domain {
 
     /// Whether the input holds whole numbers.
     pub const fn is_integer(self) -> bool {
-        matches!(self, Domain::Class | Domain::ClassList | Domain::Length)
+        matches!(self, Domain::Class | Domain::ClassList | Domain::Label | Domain::Length)
     }
 }
 

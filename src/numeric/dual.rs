@@ -1,22 +1,26 @@
 //! Dual numbers: a value and its exact derivative, carried through the same text as the value.
-//! They check every gradient against the derivative of its loss, without finite differences.
+//! The slope of a slope is a second derivative, and in tests every gradient is checked against the
+//! derivative of its loss; no finite differences anywhere.
 
 use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::real::Real;
+use super::real::{Logistic, Real};
 use super::simd::{Kernel, Level, Number};
 use super::special;
 
 /// value + derivative · ε, with ε² = 0.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Dual {
-    pub(crate) value: f64,
-    pub(crate) derivative: f64,
+pub struct Dual {
+    /// The value.
+    pub value: f64,
+    /// The derivative.
+    pub derivative: f64,
 }
 
 impl Dual {
-    pub(crate) const fn new(value: f64, derivative: f64) -> Dual {
+    /// A value and its derivative.
+    pub const fn new(value: f64, derivative: f64) -> Dual {
         Dual { value, derivative }
     }
 
@@ -130,14 +134,41 @@ impl Real for Dual {
             - special::trigamma(end) * (self.derivative + step.derivative);
         Dual::new(special::digamma_step(self.value, step.value), derivative)
     }
+    fn erf(self) -> Dual {
+        let slope = std::f64::consts::FRAC_2_SQRT_PI * (-self.value * self.value).exp();
+        self.map(special::erf(self.value), slope)
+    }
+    fn ln_ndtr(self) -> Dual {
+        self.map(special::ln_ndtr(self.value), special::inverse_mills(self.value))
+    }
+    fn inverse_mills(self) -> Dual {
+        let mills = special::inverse_mills(self.value);
+        self.map(mills, -mills * (self.value + mills))
+    }
+    fn atan2(self, x: Dual) -> Dual {
+        let square = self.value * self.value + x.value * x.value;
+        let derivative = (self.derivative * x.value - self.value * x.derivative) / square;
+        Dual::new(self.value.atan2(x.value), if square == 0.0 { 0.0 } else { derivative })
+    }
+    /// Written out, because its parts are smooth where its text has the absolute value of 0.
+    fn logistic(self) -> Logistic<Dual> {
+        let Logistic { yes, no, cost_of_yes, cost_of_no } = self.value.logistic();
+        Logistic {
+            yes: self.map(yes, yes * no),
+            no: self.map(no, -(yes * no)),
+            cost_of_yes: self.map(cost_of_yes, -no),
+            cost_of_no: self.map(cost_of_no, yes),
+        }
+    }
     fn powf(self, exponent: f64) -> Dual {
-        let slope = exponent * self.value.powf(exponent - 1.0);
+        let slope = if exponent == 0.0 { 0.0 } else { exponent * self.value.powf(exponent - 1.0) };
         self.map(self.value.powf(exponent), slope)
     }
 }
 
 impl Number for Dual {
     const DTYPE: &'static str = "dual";
+    const EPSILON: f64 = f64::EPSILON;
 
     fn dispatch<K: Kernel<Dual>>(_level: Level, kernel: K) -> K::Out {
         kernel.run::<Dual>()

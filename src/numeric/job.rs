@@ -4,6 +4,7 @@ use super::args::Args;
 use super::card::Card;
 use super::fault::{Fault, Kind, Place};
 use super::inspect::Warning;
+use super::reduce::nonfinite;
 use super::simd::{Level, Number};
 use super::tensor::{Tensor, show};
 
@@ -40,8 +41,12 @@ pub struct Options {
     pub losses: bool,
     /// Whether the gradients are wanted.
     pub gradients: bool,
+    /// Whether the second derivatives are wanted.
+    pub hessian: bool,
     /// What a mean over nothing is.
     pub on_empty: OnEmpty,
+    /// Whether a weighted mean divides by the number of elements and not by the sum of weights.
+    pub mean_by_count: bool,
     /// Whether targets outside their domain are refused where torch accepts them.
     pub validate: bool,
     /// The CPU level to run at.
@@ -56,7 +61,9 @@ impl std::default::Default for Options {
             reduction: Reduction::Mean,
             losses: false,
             gradients: true,
+            hessian: false,
             on_empty: OnEmpty::Nan,
+            mean_by_count: false,
             validate: true,
             level: Level::best(),
             threads: 1,
@@ -132,6 +139,8 @@ pub struct Outcome<T> {
     pub losses: Option<Tensor<T>>,
     /// The gradient of each differentiable input, if they are wanted.
     pub gradients: Vec<(&'static str, Tensor<T>)>,
+    /// The second derivative in each element of each differentiable input, if they are wanted.
+    pub hessian: Vec<(&'static str, Tensor<T>)>,
     /// The sum that a mean is made of.
     pub sum: f64,
     /// What the mean divides by.
@@ -164,7 +173,45 @@ impl<T> Job<T> {
     }
 }
 
+impl<T: Number> Outcome<T> {
+    /// The same answer, rounded to another number type.
+    pub fn rounded<N: Number>(self) -> Outcome<N> {
+        let all = |tensors: Vec<(&'static str, Tensor<T>)>| {
+            tensors.into_iter().map(|(name, tensor)| (name, tensor.converted())).collect()
+        };
+        let losses = self.losses.map(|losses| losses.converted::<N>());
+        let nonfinite = losses.as_ref().and_then(|l| nonfinite(&l.values)).or(self.nonfinite);
+        Outcome {
+            loss: self.loss.map(|loss| N::of(loss.to_f64())),
+            losses,
+            gradients: all(self.gradients),
+            hessian: all(self.hessian),
+            sum: self.sum,
+            denominator: self.denominator,
+            count: self.count,
+            missing: self.missing,
+            nonfinite,
+            warnings: self.warnings,
+        }
+    }
+}
+
 impl<T: Number> Job<T> {
+    /// The same job in double precision.
+    pub fn widened(&self) -> Job<f64> {
+        let wide = |values: &Values<T>| match values {
+            Values::Real(tensor) => Values::Real(tensor.converted()),
+            Values::Whole(tensor) => Values::Whole(tensor.clone()),
+        };
+        Job {
+            card: self.card,
+            inputs: self.inputs.iter().map(|values| values.as_ref().map(wide)).collect(),
+            args: self.args.clone(),
+            sample_weight: self.sample_weight.as_ref().map(Tensor::converted),
+            options: self.options,
+        }
+    }
+
     fn values(&self, place: usize) -> Option<&Values<T>> {
         self.inputs.get(place).and_then(Option::as_ref)
     }
@@ -180,6 +227,11 @@ impl<T: Number> Job<T> {
             }
             None => Err(self.missing_input(place)),
         }
+    }
+
+    /// An input that holds numbers and may be left out.
+    pub fn optional(&self, place: usize) -> Result<Option<&Tensor<T>>, Fault> {
+        self.values(place).map(|_| self.real(place)).transpose()
     }
 
     /// An input that holds whole numbers.

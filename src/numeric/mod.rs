@@ -3,9 +3,12 @@
 
 // The catalogue and what a loss is.
 pub mod catalogue;
+pub mod finder;
 pub mod losses;
 pub mod loss;
 pub mod card;
+pub mod task;
+pub mod profile;
 pub mod args;
 // One evaluation.
 pub mod job;
@@ -17,12 +20,14 @@ pub mod drive;
 pub mod reduce;
 // The arithmetic below.
 pub mod real;
+pub mod dual;
 pub mod verbs;
+pub mod distance;
+pub mod pairs;
+pub mod regions;
 pub mod math;
 pub mod special;
 pub mod simd;
 
-#[cfg(test)]
-pub(crate) mod dual;
 #[cfg(test)]
 mod tests;

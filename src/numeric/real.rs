@@ -60,6 +60,14 @@ pub trait Real:
     fn ln_gamma_step(self, step: Self) -> Self;
     /// ψ(x) - ψ(x + step), ψ the derivative of ln Γ, in double precision and rounded once.
     fn digamma_step(self, step: Self) -> Self;
+    /// The error function, in double precision and rounded once.
+    fn erf(self) -> Self;
+    /// ln Φ(x), Φ the normal distribution function, in double precision and rounded once.
+    fn ln_ndtr(self) -> Self;
+    /// φ(x) / Φ(x), the slope of `ln_ndtr`, in double precision and rounded once.
+    fn inverse_mills(self) -> Self;
+    /// The angle whose tangent is `self` over `x`, from -π to π.
+    fn atan2(self, x: Self) -> Self;
     /// `self` to a constant power, for `self` of at least 0.
     fn powf(self, exponent: f64) -> Self;
 
@@ -111,6 +119,12 @@ pub trait Real:
         let zero = Self::of(0.0);
         let negative = pick(self < zero, Self::of(-1.0), zero);
         pick(zero < self, Self::of(1.0), negative)
+    }
+
+    /// The same number as a constant: nothing is differentiated through it.
+    #[inline(always)]
+    fn detached(self) -> Self {
+        Self::of(self.to_f64())
     }
 
     /// The larger of two numbers; NaN in `self` is kept.
@@ -220,6 +234,22 @@ macro_rules! single_precision {
             Self::of(self.to_f64().digamma_step(step.to_f64()))
         }
         #[inline(always)]
+        fn erf(self) -> Self {
+            Self::of($crate::numeric::special::erf(self.to_f64()))
+        }
+        #[inline(always)]
+        fn ln_ndtr(self) -> Self {
+            Self::of($crate::numeric::special::ln_ndtr(self.to_f64()))
+        }
+        #[inline(always)]
+        fn inverse_mills(self) -> Self {
+            Self::of($crate::numeric::special::inverse_mills(self.to_f64()))
+        }
+        #[inline(always)]
+        fn atan2(self, x: Self) -> Self {
+            Self::of(self.to_f64().atan2(x.to_f64()))
+        }
+        #[inline(always)]
         fn powf(self, exponent: f64) -> Self {
             $wrap($crate::numeric::math::powf::<$fma>($inner(self), exponent))
         }
@@ -290,6 +320,18 @@ impl Real for f64 {
     }
     fn digamma_step(self, step: f64) -> f64 {
         special::digamma_step(self, step)
+    }
+    fn erf(self) -> f64 {
+        special::erf(self)
+    }
+    fn ln_ndtr(self) -> f64 {
+        special::ln_ndtr(self)
+    }
+    fn inverse_mills(self) -> f64 {
+        special::inverse_mills(self)
+    }
+    fn atan2(self, x: f64) -> f64 {
+        f64::atan2(self, x)
     }
     fn powf(self, exponent: f64) -> f64 {
         math::powf_f64(self, exponent)

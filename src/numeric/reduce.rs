@@ -82,6 +82,8 @@ pub struct Frame<T> {
     pub denominator: f64,
     /// How many elements enter the reduction.
     pub count: usize,
+    /// How many missing labels the loss has left out by itself.
+    pub absent: usize,
     /// The factor on every gradient: one over the denominator for a mean.
     pub scale: T,
 }
@@ -99,12 +101,24 @@ pub struct Elements<T> {
     pub factor: Option<Vec<T>>,
     /// What each element counts in the denominator, where it is not 1.
     pub mass: Option<Vec<f64>>,
+    /// How many missing labels the loss has left out by itself.
+    pub absent: usize,
+    /// Whether the loss has taken the sample weights into account by itself.
+    pub weighed: bool,
 }
 
 impl<T> Elements<T> {
     /// Elements that all count the same.
     pub fn plain(shape: Vec<usize>) -> Elements<T> {
-        Elements { shape, ignored: None, missing: None, factor: None, mass: None }
+        Elements {
+            shape,
+            ignored: None,
+            missing: None,
+            factor: None,
+            mass: None,
+            absent: 0,
+            weighed: false,
+        }
     }
 }
 
@@ -115,9 +129,10 @@ impl<T: Number> Frame<T> {
     /// `Kind::Weight` if the sample weights do not fit, `Kind::Empty` if the mean is over nothing
     /// and the caller asked for an error.
     pub fn new(job: &Job<T>, elements: Elements<T>) -> Result<Frame<T>, Fault> {
-        let Elements { shape, ignored, missing, factor, mass } = elements;
+        let Elements { shape, ignored, missing, factor, mass, absent, weighed } = elements;
         let total: usize = shape.iter().product();
-        let sample = sample_weights(job.sample_weight.as_ref(), &shape)?;
+        let given = job.sample_weight.as_ref().filter(|_| !weighed);
+        let sample = sample_weights(given, &shape)?;
         let skip = match (ignored, &missing) {
             (Some(a), Some(b)) => Some(a.iter().zip(b).map(|(&a, &b)| a || b).collect::<Vec<_>>()),
             (a, b) => a.or_else(|| b.clone()),
@@ -129,7 +144,8 @@ impl<T: Number> Frame<T> {
             count as f64
         } else {
             let each = |i: usize| {
-                let sample = sample.as_ref().map_or(1.0, |s| s[i].to_f64());
+                let sample = sample.as_ref().filter(|_| !job.options.mean_by_count);
+                let sample = sample.map_or(1.0, |s| s[i].to_f64());
                 sample * mass.as_ref().map_or(1.0, |mass| mass[i])
             };
             let masses: Vec<f64> =
@@ -163,7 +179,8 @@ impl<T: Number> Frame<T> {
             true => 1.0 / denominator,
             false => 1.0,
         };
-        Ok(Frame { shape, weight, skip, missing, denominator, count, scale: T::of(scale) })
+        let scale = T::of(scale);
+        Ok(Frame { shape, weight, skip, missing, denominator, count, absent, scale })
     }
 
     /// How many elements the unreduced loss has.
@@ -201,7 +218,8 @@ impl<T: Number> Frame<T> {
             }
             Reduction::Mean | Reduction::BatchMean => Some(T::of(sum / self.denominator)),
         };
-        let missing = self.missing.as_ref().map_or(0, |m| m.iter().filter(|&&there| there).count());
+        let marked = self.missing.as_ref().map_or(0, |m| m.iter().filter(|&&there| there).count());
+        let missing = marked + self.absent;
         let nonfinite = losses.as_deref().and_then(nonfinite);
         let losses = losses.filter(|_| job.wants_losses());
         let losses =
@@ -210,6 +228,7 @@ impl<T: Number> Frame<T> {
             loss,
             losses,
             gradients,
+            hessian: Vec::new(),
             sum,
             denominator: self.denominator,
             count: self.count,
@@ -228,8 +247,8 @@ pub fn nonfinite<T: Number>(losses: &[T]) -> Option<Nonfinite> {
     Some(Nonfinite { nan, inf, first })
 }
 
-/// The sample weights, one per element of the unreduced loss.
-fn sample_weights<T: Number>(
+/// The sample weights, one per element of that shape.
+pub fn sample_weights<T: Number>(
     weights: Option<&Tensor<T>>,
     shape: &[usize],
 ) -> Result<Option<Vec<T>>, Fault> {

@@ -83,6 +83,8 @@ pub trait Kernel<T: Number> {
 pub trait Number: Real<Elem = Self> + Default + PartialEq {
     /// The name of the dtype on the wire.
     const DTYPE: &'static str;
+    /// The distance from 1 to the next number.
+    const EPSILON: f64;
 
     /// Runs the kernel at a level, or at the machine's best one if that is lower.
     fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Out;
@@ -95,6 +97,7 @@ pub trait Number: Real<Elem = Self> + Default + PartialEq {
 
 impl Number for f32 {
     const DTYPE: &'static str = "float32";
+    const EPSILON: f64 = f32::EPSILON as f64;
 
     fn dispatch<K: Kernel<f32>>(level: Level, kernel: K) -> K::Out {
         match level.min(Level::best()) {
@@ -114,6 +117,7 @@ impl Number for f32 {
 
 impl Number for f64 {
     const DTYPE: &'static str = "float64";
+    const EPSILON: f64 = f64::EPSILON;
 
     fn dispatch<K: Kernel<f64>>(_level: Level, kernel: K) -> K::Out {
         kernel.run::<f64>()

@@ -1,6 +1,7 @@
 //! Tensors: a shape and its elements in row-major order, and arithmetic on shapes.
 
 use super::fault::{Fault, Kind, Place};
+use super::simd::Number;
 
 /// A dense tensor in row-major order. A scalar has the empty shape and one element.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,17 @@ impl<T> Tensor<T> {
     /// Whether the element at a place in the buffer is a missing label.
     pub fn is_missing(&self, place: usize) -> bool {
         self.missing.as_ref().is_some_and(|missing| missing[place])
+    }
+}
+
+impl<T: Number> Tensor<T> {
+    /// The same tensor in another number type, each element rounded once.
+    pub fn converted<N: Number>(&self) -> Tensor<N> {
+        Tensor {
+            shape: self.shape.clone(),
+            values: self.values.iter().map(|x| N::of(x.to_f64())).collect(),
+            missing: self.missing.clone(),
+        }
     }
 }
 

@@ -47,6 +47,10 @@ fn first_outside<T: Number>(domain: Domain, tensor: &Tensor<T>) -> Option<usize>
     let (zero, one) = (T::of(0.0), T::of(1.0));
     match domain {
         Domain::Probability | Domain::Unit => first(tensor, |x| !(zero <= x && x <= one)),
+        Domain::Binary => first(tensor, |x| x != zero && x != one),
+        Domain::Negative => first(tensor, |x| zero <= x),
+        // A cosine that was computed may be a little above 1.
+        Domain::Cosine => first(tensor, |x| T::of(1.0 + 1e-6) < x.abs()),
         Domain::Distribution | Domain::ClassOrDistribution => {
             first(tensor, |x| x < zero || one < x)
         }

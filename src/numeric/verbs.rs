@@ -55,6 +55,9 @@ pub fn max<R: Real>(x: &[R]) -> R {
 #[inline(always)]
 pub fn softmax<R: Real>(x: &[R], out: &mut [R]) -> (R, R) {
     let largest = max(x);
+    if largest == R::of(f64::INFINITY) {
+        return softmax_of_infinities(x, out);
+    }
     for (place, &value) in out.iter_mut().zip(x) {
         *place = (value - largest).exp();
     }
@@ -65,6 +68,45 @@ pub fn softmax<R: Real>(x: &[R], out: &mut [R]) -> (R, R) {
         *place = *place * share;
     }
     (largest, sum.ln())
+}
+
+/// The softmax where a number is infinite: all of it goes to the infinite ones.
+#[cold]
+fn softmax_of_infinities<R: Real>(x: &[R], out: &mut [R]) -> (R, R) {
+    let largest = R::of(f64::INFINITY);
+    let infinite = |i: usize| pick(x[i] == largest, R::of(1.0), R::of(0.0) * x[i].exp());
+    let sum = sum_over(x.len(), infinite);
+    for (i, place) in out.iter_mut().enumerate() {
+        *place = infinite(i) / sum;
+    }
+    (largest, sum.ln())
+}
+
+/// The places from the largest number to the smallest; equal ones in their own order, NaN first.
+pub fn descending<R: Real>(x: &[R]) -> Vec<usize> {
+    // Adding 0 makes the two zeros one.
+    let key = |place: usize| x[place].to_f64() + 0.0;
+    let mut places: Vec<usize> = (0..x.len()).collect();
+    places.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
+    places
+}
+
+/// x - largest, and 0 where they are the same infinity.
+#[inline(always)]
+pub fn gap<R: Real>(x: R, largest: R) -> R {
+    pick(x == largest, R::of(0.0), x - largest)
+}
+
+/// The logarithm of the sum of `e^f(i)` for `i` below `length`; negative infinity for none.
+pub fn log_sum_exp<R: Real>(length: usize, f: impl Fn(usize) -> R) -> R {
+    let largest = (0..length).fold(R::of(f64::NEG_INFINITY), |largest, i| {
+        let x = f(i);
+        pick(largest < x || x.partial_cmp(&x).is_none(), x, largest)
+    });
+    if largest == R::of(f64::NEG_INFINITY) {
+        return largest;
+    }
+    largest + sum_over(length, |i| gap(f(i), largest).exp()).ln()
 }
 
 /// ln(eᵃ + eᵇ), with negative infinity as the logarithm of 0.

@@ -1,21 +1,25 @@
 //! Losses that need the whole batch, or a sample of their own shape, at once.
+//!
+//! They are computed in double precision whatever the dtype: most of them subtract sums that are
+//! close to each other, and one body for every dtype and CPU level keeps the program small.
 
 use super::named_gradients;
 use crate::numeric::args::Args;
 use crate::numeric::card::Card;
 use crate::numeric::fault::Fault;
-use crate::numeric::job::{Job, Outcome};
+use crate::numeric::job::{Job, Outcome, Values};
 use crate::numeric::real::Real;
 use crate::numeric::reduce::{Elements, Frame, sum};
-use crate::numeric::simd::{Kernel, Number};
+use crate::numeric::simd::Number;
 
-/// A loss that walks the batch by itself.
-pub trait Batchwise: Sized + Sync {
+/// A loss that walks the batch by itself. The first `K` inputs of the card are numbers, and the
+/// first `D` of these have a gradient.
+pub trait Batchwise<const K: usize, const D: usize>: Sized {
     /// The description.
     const CARD: Card;
 
     /// What the loss reads from the inputs beside the numbers: shapes, lengths, classes.
-    type Plan: Sync;
+    type Plan;
 
     /// Reads the parameters.
     fn new(args: &Args) -> Self;
@@ -31,32 +35,41 @@ pub trait Batchwise: Sized + Sync {
         None
     }
 
-    /// Writes the loss of each element that is kept, and its slope in the first input times the
-    /// element's factor. Losses and slopes come in as zeros.
-    fn batch<R: Real>(&self, plan: &Self::Plan, x: &[R], work: Work<'_, R>);
+    /// Writes the loss of each element that is kept, and adds its slopes times the element's
+    /// factor. Losses and slopes come in as zeros; an input that was left out is empty.
+    fn batch<R: Real>(&self, plan: &Self::Plan, x: [&[R]; K], work: Work<'_, R, D>);
 }
 
 /// Where a loss of the whole batch writes, and how much each element counts.
-pub struct Work<'a, R> {
+pub struct Work<'a, R, const D: usize> {
     /// Which elements enter the reduction.
     pub keep: &'a [bool],
-    /// The factor on the slope of each element.
+    /// The factor on the slopes of each element.
     pub factor: &'a [R],
     /// The losses, without any factor.
     pub losses: &'a mut [R],
-    /// The slopes in the first input; empty where they are not wanted.
-    pub slopes: &'a mut [R],
+    /// The slopes in the first inputs.
+    pub slopes: [&'a mut [R]; D],
 }
 
 /// Evaluates a loss of the whole batch.
 ///
 /// # Errors
 /// Whatever the plan or the weights find wrong.
-pub fn evaluate<L: Batchwise, T: Number>(job: &Job<T>) -> Result<Outcome<T>, Fault> {
+pub fn evaluate<L, T, const K: usize, const D: usize>(job: &Job<T>) -> Result<Outcome<T>, Fault>
+where
+    L: Batchwise<K, D>,
+    T: Number,
+{
     let loss = L::new(&job.args);
     let (plan, elements) = loss.plan(job)?;
     let frame = Frame::new(job, elements)?;
-    let input = job.real(0)?;
+    let mut x: [&[T]; K] = [&[]; K];
+    for (place, values) in x.iter_mut().enumerate() {
+        if let Some(tensor) = job.optional(place)? {
+            *values = &tensor.values;
+        }
+    }
     let total = frame.total();
     let divisors = if job.options.reduction.divides() { loss.divisors(&plan) } else { None };
     let keep: Vec<bool> = (0..total).map(|i| frame.keeps(i)).collect();
@@ -65,49 +78,43 @@ pub fn evaluate<L: Batchwise, T: Number>(job: &Job<T>) -> Result<Outcome<T>, Fau
     let factor: Vec<T> =
         (0..total).map(|i| T::of(weights[i] * share(i) * frame.scale.to_f64())).collect();
     let mut losses = vec![T::default(); total];
-    let mut slopes = vec![T::default(); if job.options.gradients { input.values.len() } else { 0 }];
-    T::dispatch(
-        job.options.level,
-        Whole {
-            loss: &loss,
-            plan: &plan,
-            x: &input.values,
+    let mut slopes: [Vec<T>; D] = std::array::from_fn(|d| vec![T::default(); x[d].len()]);
+    loss.batch(
+        &plan,
+        x,
+        Work {
             keep: &keep,
             factor: &factor,
             losses: &mut losses,
-            slopes: &mut slopes,
+            slopes: slopes.each_mut().map(Vec::as_mut_slice),
         },
     );
     for (loss, weight) in losses.iter_mut().zip(&weights) {
         *loss = *loss * T::of(*weight);
     }
     let shares: Vec<f64> = (0..total).map(|i| losses[i].to_f64() * share(i)).collect();
-    let shape = input.shape.clone();
-    let gradients = named_gradients(job, [shape], [slopes]);
+    let mut shapes: [Vec<usize>; D] = std::array::from_fn(|_| Vec::new());
+    for (place, shape) in shapes.iter_mut().enumerate() {
+        shape.clone_from(&job.real(place)?.shape);
+    }
+    let gradients = named_gradients(job, shapes, slopes);
     Ok(frame.outcome(job, sum(&shares), Some(losses), gradients))
 }
 
-struct Whole<'a, L: Batchwise, T> {
-    loss: &'a L,
-    plan: &'a L::Plan,
-    x: &'a [T],
-    keep: &'a [bool],
-    factor: &'a [T],
-    losses: &'a mut [T],
-    slopes: &'a mut [T],
-}
-
-impl<L: Batchwise, T: Number> Kernel<T> for Whole<'_, L, T> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<R: Real<Elem = T>>(self) {
-        let work = Work {
-            keep: self.keep,
-            factor: R::view(self.factor),
-            losses: R::view_mut(self.losses),
-            slopes: R::view_mut(self.slopes),
+/// Which of so many rows lack a label, in any input that may be missing; none if no row does.
+pub fn rows_without_label<T>(job: &Job<T>, rows: usize) -> Option<Vec<bool>> {
+    let mut found: Option<Vec<bool>> = None;
+    for (input, values) in job.card.inputs.iter().zip(&job.inputs) {
+        let missing = match values {
+            Some(Values::Real(tensor)) if input.label => tensor.missing.as_deref(),
+            Some(Values::Whole(tensor)) if input.label => tensor.missing.as_deref(),
+            _ => None,
         };
-        self.loss.batch(self.plan, R::view(self.x), work);
+        let Some(missing) = missing else { continue };
+        let each = (missing.len() / rows.max(1)).max(1);
+        let row_is_missing = missing.chunks(each).map(|row| row.contains(&true));
+        let marks = found.get_or_insert_with(|| vec![false; rows]);
+        marks.iter_mut().zip(row_is_missing).for_each(|(mark, missing)| *mark |= missing);
     }
+    found
 }

@@ -6,9 +6,11 @@
 pub mod batchwise;
 pub mod pointwise;
 pub mod rowwise;
+pub mod targets;
 
 use std::thread;
 
+use super::card::Card;
 use super::job::Job;
 use super::simd::Number;
 use super::tensor::Tensor;
@@ -61,6 +63,15 @@ fn named_gradients<T: Number, const D: usize>(
     if !job.options.gradients {
         return Vec::new();
     }
-    let tensors = shapes.into_iter().zip(slopes).map(|(shape, values)| Tensor::new(shape, values));
-    job.card.inputs.iter().map(|input| input.name).zip(tensors).collect()
+    under_input_names(job.card, shapes, slopes)
+}
+
+/// Tensors under the names of the first inputs.
+fn under_input_names<T: Number, const D: usize>(
+    card: &Card,
+    shapes: [Vec<usize>; D],
+    values: [Vec<T>; D],
+) -> Vec<(&'static str, Tensor<T>)> {
+    let tensors = shapes.into_iter().zip(values).map(|(shape, values)| Tensor::new(shape, values));
+    card.inputs.iter().map(|input| input.name).zip(tensors).collect()
 }

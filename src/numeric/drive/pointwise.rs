@@ -3,9 +3,10 @@
 use std::array;
 use std::ops::Range;
 
-use super::{front, in_parallel, named_gradients, share, threads_for};
+use super::{front, in_parallel, named_gradients, share, threads_for, under_input_names};
 use crate::numeric::args::Args;
 use crate::numeric::card::Card;
+use crate::numeric::dual::Dual;
 use crate::numeric::fault::Fault;
 use crate::numeric::job::{Job, Outcome};
 use crate::numeric::real::{Real, pick};
@@ -66,6 +67,14 @@ impl<'a, T: Number> Lane<'a, T> {
         Lane::Repeated { values: spread, places, shape: shape.to_vec() }
     }
 
+    fn at(&self, element: usize) -> T {
+        match self {
+            Lane::Given(values) => values[element],
+            Lane::Same(value) => *value,
+            Lane::Repeated { values, .. } => values[element],
+        }
+    }
+
     fn stretch(&self, range: Range<usize>) -> Stretch<'_, T> {
         match self {
             Lane::Given(values) => Stretch::Each(&values[range]),
@@ -105,7 +114,7 @@ where
 {
     let loss = L::new(&job.args);
     let Arrangement { shape, lanes, missing, factor } = loss.arrange(job)?;
-    let elements = Elements { shape, ignored: None, missing, factor, mass: None };
+    let elements = Elements { missing, factor, ..Elements::plain(shape) };
     let frame = Frame::new(job, elements)?;
     let total = frame.total();
     let mut losses = vec![T::default(); if job.wants_losses() { total } else { 0 }];
@@ -123,20 +132,70 @@ where
         nonfinite(&losses)
     };
 
-    let mut shapes = array::from_fn(|_| frame.shape.clone());
-    if job.options.gradients {
-        for (number, lane) in lanes.iter().take(D).enumerate() {
-            if let Lane::Repeated { places, shape, .. } = lane {
-                slopes[number] = gathered(&slopes[number], places, shape.iter().product());
-                shapes[number].clone_from(shape);
-            }
-        }
-    }
+    let (shapes, slopes) = with_repeated_gathered(&frame, &lanes, slopes);
     let gradients = named_gradients(job, shapes, slopes);
+    let hessian = if job.options.hessian {
+        let (shapes, curves) =
+            with_repeated_gathered(&frame, &lanes, curves(&loss, &lanes, &frame));
+        under_input_names(job.card, shapes, curves)
+    } else {
+        Vec::new()
+    };
     let losses = job.wants_losses().then_some(losses);
     let mut outcome = frame.outcome(job, sum, losses, gradients);
     outcome.nonfinite = outcome.nonfinite.or(found);
+    outcome.hessian = hessian;
     Ok(outcome)
+}
+
+/// The slopes, or curves, in each input with their shapes: one of a repeated tensor is the sum
+/// over the elements that each of its numbers went to.
+fn with_repeated_gathered<T: Number, const K: usize, const D: usize>(
+    frame: &Frame<T>,
+    lanes: &[Lane<'_, T>; K],
+    mut slopes: [Vec<T>; D],
+) -> ([Vec<usize>; D], [Vec<T>; D]) {
+    let mut shapes = array::from_fn(|_| frame.shape.clone());
+    for (number, lane) in lanes.iter().take(D).enumerate() {
+        if let (Lane::Repeated { places, shape, .. }, false) = (lane, slopes[number].is_empty()) {
+            slopes[number] = gathered(&slopes[number], places, shape.iter().product());
+            shapes[number].clone_from(shape);
+        }
+    }
+    (shapes, slopes)
+}
+
+/// The second derivatives, as the loss's slopes in dual numbers have them.
+fn curves<L, T, const K: usize, const D: usize>(
+    loss: &L,
+    lanes: &[Lane<'_, T>; K],
+    frame: &Frame<T>,
+) -> [Vec<T>; D]
+where
+    L: Pointwise<K, D>,
+    T: Number,
+{
+    let element = |i: usize| lanes.each_ref().map(|lane| lane.at(i).to_f64());
+    array::from_fn(|d| {
+        let mut curves = vec![T::default(); frame.total()];
+        for (i, place) in curves.iter_mut().enumerate().filter(|(i, _)| frame.keeps(*i)) {
+            let factor = frame.weight(i).to_f64() * frame.scale.to_f64();
+            *place = T::of(curve(loss, element(i), d) * factor);
+        }
+        curves
+    })
+}
+
+/// The second derivative of one element's loss in one of its numbers.
+#[inline(never)]
+fn curve<L: Pointwise<K, D>, const K: usize, const D: usize>(
+    loss: &L,
+    element: [f64; K],
+    number: usize,
+) -> f64 {
+    let seed = |k: usize| if k == number { 1.0 } else { 0.0 };
+    let (_, slopes) = loss.at(array::from_fn(|k| Dual::new(element[k], seed(k))));
+    slopes[number].derivative
 }
 
 /// The slopes of a repeated tensor: the sum over all elements that each number went to.

@@ -3,15 +3,17 @@
 use std::array;
 use std::ops::Range;
 
-use super::{front, in_parallel, named_gradients, share, threads_for};
+pub use super::targets::Target;
+use super::targets::{self, Targets};
+use super::{front, in_parallel, named_gradients, share, threads_for, under_input_names};
 use crate::numeric::args::Args;
-use crate::numeric::card::{Card, Domain};
-use crate::numeric::fault::{Fault, Kind, Place};
+use crate::numeric::card::Card;
+use crate::numeric::fault::Fault;
 use crate::numeric::job::{Job, Outcome, Values};
 use crate::numeric::real::Real;
 use crate::numeric::reduce::{Elements, Frame, sum};
 use crate::numeric::simd::{Kernel, Number};
-use crate::numeric::tensor::{Rows, Tensor, agree, index_of, show};
+use crate::numeric::tensor::{Rows, Tensor, agree};
 
 /// A loss of rows of `D` inputs, each with a gradient, and of what belongs to the row in the
 /// targets.
@@ -22,16 +24,17 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
     /// Whether the slope is 0 everywhere but at the target's class.
     const SLOPE_AT_CLASS_ONLY: bool = false;
 
+    /// Whether `curve` gives second derivatives.
+    const HAS_HESSIAN: bool = false;
+
+    /// How many axes its inputs have at most.
+    const AXES_MAX: usize = usize::MAX;
+
+    /// How many classes there are beside one for each element of a row.
+    const CLASSES_BEYOND_ROW: usize = 0;
+
     /// Reads the parameters.
     fn new(args: &Args) -> Self;
-
-    /// The axis that a row lies on, for inputs of so many axes.
-    ///
-    /// # Errors
-    /// `Kind::Shape` or `Kind::Parameter` if there is no such axis.
-    fn axis(&self, rank: usize) -> Result<usize, Fault> {
-        Ok(rank - 1)
-    }
 
     /// Fits the parameters to the inputs' shape, in which rows lie on that axis.
     ///
@@ -39,11 +42,6 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
     /// `Kind::Parameter` for weights that do not fit.
     fn fit(self, _shape: &[usize], _axis: usize) -> Result<Self, Fault> {
         Ok(self)
-    }
-
-    /// Whether targets of this class are left out.
-    fn ignores(&self, _class: i64) -> bool {
-        false
     }
 
     /// What a target of this class counts in the denominator; none where each counts 1.
@@ -60,30 +58,9 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
         target: Target<'_, R>,
         slope: [&mut [R]; D],
     ) -> R;
-}
 
-/// What belongs to one row in the targets.
-#[derive(Clone, Copy, Debug)]
-pub enum Target<'a, R> {
-    /// The loss has no targets.
-    None,
-    /// A class.
-    Class(usize),
-    /// A number.
-    Value(R),
-    /// As many numbers as the row has.
-    Row(&'a [R]),
-    /// Class indices ended by -1, checked to be classes.
-    Classes(&'a [i64]),
-}
-
-/// The targets of a whole batch.
-enum Targets<'a, T> {
-    None,
-    Classes(&'a [i64]),
-    Values(&'a [T]),
-    Rows(&'a [T]),
-    Lists(&'a [i64]),
+    /// Writes the second derivative of a row's loss in each of its elements; zeros come in.
+    fn curve(&self, _x: [&[f64]; D], _target: Target<'_, f64>, _curve: [&mut [f64]; D]) {}
 }
 
 /// Evaluates a row loss on a batch.
@@ -107,10 +84,16 @@ where
     if shape[..] == [0] {
         return empty::<T, D>(job);
     }
-    let axis = loss.axis(shape.len())?;
+    if L::AXES_MAX < shape.len() {
+        let name = job.card.inputs[0].name;
+        return Err(Fault::shape(name, format!("{name} has {} axes", shape.len()))
+            .hint(format!("send {name} of shape {}", job.card.inputs[0].shape)));
+    }
+    let axis = axis_of_rows(&job.args, shape.len())?;
     let rows = Rows::around(shape, axis);
     let loss = loss.fit(shape, axis)?;
-    let (targets, elements) = arrange_targets(job, &loss, shape, axis)?;
+    let (targets, elements) =
+        targets::arrange(job, shape, axis, L::CLASSES_BEYOND_ROW, loss.masses())?;
     let frame = Frame::new(job, elements)?;
 
     let want_slopes = job.options.gradients;
@@ -121,8 +104,72 @@ where
     walk(job, &loss, &inputs, &targets, rows, &frame, &mut losses, &mut slopes);
 
     let gradients = named_gradients(job, array::from_fn(|_| shape.clone()), slopes);
+    let hessian = if job.options.hessian {
+        let curves = curves(&loss, &inputs, &targets, rows, &frame);
+        under_input_names(job.card, array::from_fn(|_| shape.clone()), curves)
+    } else {
+        Vec::new()
+    };
     let total = sum(&losses);
-    Ok(frame.outcome(job, total, Some(losses), gradients))
+    let mut outcome = frame.outcome(job, total, Some(losses), gradients);
+    outcome.hessian = hessian;
+    Ok(outcome)
+}
+
+/// The axis that a row lies on, for inputs of so many axes: the parameter `class_axis` where the
+/// loss has it, else the last one.
+fn axis_of_rows(args: &Args, rank: usize) -> Result<usize, Fault> {
+    let last = rank - 1;
+    let Some(axis) = args.integer_named("class_axis").filter(|_| 0 < last) else {
+        return Ok(last);
+    };
+    let counted = if axis < 0 { axis + rank as i64 } else { axis };
+    usize::try_from(counted).ok().filter(|&at| at < rank).ok_or_else(|| {
+        let detail = format!("class_axis is {axis}, but predictions has {rank} axes");
+        Fault::parameter("class_axis", detail)
+    })
+}
+
+/// The second derivatives of all rows, in double precision.
+fn curves<L, T, const D: usize>(
+    loss: &L,
+    inputs: &[&Tensor<T>; D],
+    targets: &Targets<'_, T>,
+    rows: Rows,
+    frame: &Frame<T>,
+) -> [Vec<T>; D]
+where
+    L: Rowwise<D>,
+    T: Number,
+{
+    let wide = |values: &[T], start: usize| -> Vec<f64> {
+        (0..rows.length).map(|k| values[start + k * rows.inner].to_f64()).collect()
+    };
+    let mut curves = inputs.map(|input| vec![T::default(); input.values.len()]);
+    for row in (0..rows.count()).filter(|&row| frame.keeps(row)) {
+        let start = row / rows.inner * rows.length * rows.inner + row % rows.inner;
+        let x = inputs.map(|input| wide(&input.values, start));
+        let beside =
+            if let Targets::Rows(values) = targets { wide(values, start) } else { Vec::new() };
+        let target = match targets {
+            Targets::Classes(classes) => Target::Class(classes[row] as usize),
+            Targets::Rows(_) => Target::Row(&beside),
+            _ => Target::None,
+        };
+        let mut curve: [Vec<f64>; D] = array::from_fn(|_| vec![0.0; rows.length]);
+        loss.curve(
+            x.each_ref().map(Vec::as_slice),
+            target,
+            curve.each_mut().map(Vec::as_mut_slice),
+        );
+        let factor = frame.weight(row).to_f64() * frame.scale.to_f64();
+        for (out, curve) in curves.iter_mut().zip(&curve) {
+            for (k, c) in curve.iter().enumerate() {
+                out[start + k * rows.inner] = T::of(c * factor);
+            }
+        }
+    }
+    curves
 }
 
 /// The answer for no rows at all: JSON cannot say how long a row of `[]` would be.
@@ -157,150 +204,6 @@ fn same_shape<T: Number, const D: usize>(job: &Job<T>) -> Result<[&Tensor<T>; D]
         agree(names[place].name, &input.shape, names[0].name, &first.shape)?;
     }
     Ok(inputs)
-}
-
-/// Reads the targets beside the rows, checks them, and says which rows count and how much.
-fn arrange_targets<'a, L, T, const D: usize>(
-    job: &'a Job<T>,
-    loss: &L,
-    shape: &[usize],
-    axis: usize,
-) -> Result<(Targets<'a, T>, Elements<T>), Fault>
-where
-    L: Rowwise<D>,
-    T: Number,
-{
-    let rows = Rows::around(shape, axis);
-    let mut reduced = shape.to_vec();
-    reduced.remove(axis);
-    let mut elements = Elements::plain(reduced);
-    let Some(place) = job.card.label() else {
-        return Ok((Targets::None, elements));
-    };
-    let name = job.card.inputs[place].name;
-    let first = job.card.inputs[0].name;
-    match (job.card.inputs[place].domain, &job.inputs[place]) {
-        (Domain::ClassList, _) => {
-            let targets = job.whole(place)?;
-            agree(name, &targets.shape, first, shape)?;
-            elements.missing = targets.missing.as_deref().map(|m| any_in_row(m, rows));
-            check_lists(name, targets, rows.length, &elements)?;
-            Ok((Targets::Lists(&targets.values), elements))
-        }
-        (Domain::Class, _) | (Domain::ClassOrDistribution, Some(Values::Whole(_))) => {
-            let targets = job.whole(place)?;
-            agree_per_row(name, &targets.shape, first, shape, &elements.shape)?;
-            elements.missing.clone_from(&targets.missing);
-            elements.ignored = ignored_and_checked(loss, name, targets, rows.length)?;
-            elements.mass = loss.masses().map(|masses| {
-                let mass = |&class: &i64| usize::try_from(class).ok().and_then(|c| masses.get(c));
-                targets.values.iter().map(|class| mass(class).copied().unwrap_or(0.0)).collect()
-            });
-            Ok((Targets::Classes(&targets.values), elements))
-        }
-        (Domain::Sign, _) => {
-            let targets = job.real(place)?;
-            agree_per_row(name, &targets.shape, first, shape, &elements.shape)?;
-            elements.missing.clone_from(&targets.missing);
-            Ok((Targets::Values(&targets.values), elements))
-        }
-        _ => {
-            let targets = job.real(place)?;
-            agree(name, &targets.shape, first, shape)?;
-            if (0..rows.length).any(|class| loss.ignores(class as i64)) {
-                let detail = "ignore_index leaves out class indices, but targets are probabilities";
-                return Err(Fault::parameter("ignore_index", detail));
-            }
-            elements.missing = targets.missing.as_deref().map(|m| any_in_row(m, rows));
-            Ok((Targets::Rows(&targets.values), elements))
-        }
-    }
-}
-
-/// Refuses targets that are not one per row.
-fn agree_per_row(
-    name: &'static str,
-    shape: &[usize],
-    first: &'static str,
-    inputs: &[usize],
-    expected: &[usize],
-) -> Result<(), Fault> {
-    if shape == expected {
-        return Ok(());
-    }
-    let detail = format!(
-        "{name} is {} but {first} {} has one target per row: {}",
-        show(shape),
-        show(inputs),
-        show(expected)
-    );
-    Err(Fault::shape(name, detail).hint(format!("send {name} of shape {}", show(expected))))
-}
-
-/// Which rows are ignored, after checking that all others have a class there is.
-fn ignored_and_checked<L: Rowwise<D>, const D: usize>(
-    loss: &L,
-    name: &'static str,
-    targets: &Tensor<i64>,
-    classes: usize,
-) -> Result<Option<Vec<bool>>, Fault> {
-    let is_class = |class: i64| usize::try_from(class).is_ok_and(|class| class < classes);
-    if targets.missing.is_none()
-        && targets.values.iter().all(|&class| is_class(class) && !loss.ignores(class))
-    {
-        return Ok(None);
-    }
-    let ignored: Vec<bool> = targets.values.iter().map(|&class| loss.ignores(class)).collect();
-    for (place, &class) in targets.values.iter().enumerate() {
-        if !is_class(class) && !ignored[place] && !targets.is_missing(place) {
-            return Err(no_such_class(name, targets, place, classes));
-        }
-    }
-    Ok(ignored.contains(&true).then_some(ignored))
-}
-
-fn no_such_class(name: &'static str, targets: &Tensor<i64>, place: usize, classes: usize) -> Fault {
-    let class = targets.values[place];
-    let row = index_of(&targets.shape, place);
-    let detail = format!("{name} holds class {class} at {row:?}, but there are {classes} classes");
-    let hint = match classes {
-        0 => "send predictions with at least one class".to_owned(),
-        _ => format!("classes are counted from 0 to {}", classes - 1),
-    };
-    Fault::new(Kind::Class, Place::Element(name, row), detail).hint(hint)
-}
-
-/// Checks lists of classes that are ended by -1.
-fn check_lists<T>(
-    name: &'static str,
-    targets: &Tensor<i64>,
-    classes: usize,
-    elements: &Elements<T>,
-) -> Result<(), Fault> {
-    for (row, list) in targets.values.chunks(classes.max(1)).enumerate() {
-        if elements.missing.as_ref().is_some_and(|missing| missing[row]) {
-            continue;
-        }
-        for (at, &class) in list.iter().enumerate() {
-            if class == -1 {
-                break;
-            }
-            if !usize::try_from(class).is_ok_and(|class| class < classes) {
-                return Err(no_such_class(name, targets, row * classes + at, classes));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether any element of each row is marked.
-fn any_in_row(marks: &[bool], rows: Rows) -> Vec<bool> {
-    let mut any = vec![false; rows.count()];
-    for (place, &mark) in marks.iter().enumerate() {
-        let outer = place / (rows.length * rows.inner);
-        any[outer * rows.inner + place % rows.inner] |= mark;
-    }
-    any
 }
 
 /// Walks all rows, on several threads where they are many.

@@ -1,0 +1,127 @@
+//! Distances between vectors, and their slopes as torch has them.
+
+use super::real::{Real, pick};
+use super::verbs::sum_over;
+
+/// A distance between two vectors.
+#[derive(Clone, Copy, Debug)]
+pub enum Metric {
+    /// The p-norm of the difference, with eps added to each of its components.
+    Norm {
+        /// The power.
+        p: f64,
+        /// What is added.
+        eps: f64,
+    },
+    /// The largest difference; only the first largest component has a slope.
+    Chebyshev,
+    /// One less the cosine of the angle.
+    Cosine,
+}
+
+/// torch's least norm in a cosine similarity.
+const COSINE_EPS: f64 = 1e-8;
+
+impl Metric {
+    /// The distance of two vectors.
+    #[inline(always)]
+    pub fn distance<R: Real>(self, a: &[R], b: &[R]) -> R {
+        match self {
+            Metric::Norm { p, eps } => norm(p, a.len(), |i| a[i] - b[i] + R::of(eps)),
+            Metric::Chebyshev => norm(f64::INFINITY, a.len(), |i| a[i] - b[i]),
+            Metric::Cosine => {
+                let (na, nb) = (length(a), length(b));
+                R::of(1.0) - sum_over(a.len(), |i| (a[i] / na) * (b[i] / nb))
+            }
+        }
+    }
+
+    /// Adds the slope of a distance, times a factor, to the slopes of both vectors.
+    #[inline(always)]
+    pub fn add_slope<R: Real>(
+        self,
+        [a, b]: [&[R]; 2],
+        distance: R,
+        factor: R,
+        [slope_a, slope_b]: [&mut [R]; 2],
+    ) {
+        if let Metric::Cosine = self {
+            let (na, nb) = (length(a), length(b));
+            let cosine = R::of(1.0) - distance;
+            // A vector shorter than eps is divided by eps, but torch's slope is of its own norm.
+            let (own_a, own_b) = (norm(2.0, a.len(), |i| a[i]), norm(2.0, b.len(), |i| b[i]));
+            for i in 0..a.len() {
+                let toward_b = (b[i] / nb - over_or_zero(cosine * a[i], own_a)) / na;
+                let toward_a = (a[i] / na - over_or_zero(cosine * b[i], own_b)) / nb;
+                slope_a[i] = slope_a[i] - factor * toward_b;
+                slope_b[i] = slope_b[i] - factor * toward_a;
+            }
+            return;
+        }
+        let (p, eps) = match self {
+            Metric::Norm { p, eps } => (p, eps),
+            _ => (f64::INFINITY, 0.0),
+        };
+        let difference = |i: usize| a[i] - b[i] + R::of(eps);
+        let first = (0..a.len()).position(|i| difference(i).abs() == distance);
+        let ties = sum_over(a.len(), |i| R::of(f64::from(difference(i).abs() == distance)));
+        for i in 0..a.len() {
+            let d = difference(i);
+            let slope = if let Metric::Chebyshev = self {
+                pick(Some(i) == first, d.sign(), R::of(0.0))
+            } else if p == f64::INFINITY {
+                pick(d.abs() == distance, d.sign() / ties, R::of(0.0))
+            } else if p == 2.0 {
+                over_or_zero(d, distance)
+            } else if p == 1.0 {
+                d.sign()
+            } else {
+                // The derivative of a norm is (|d| / norm)^(p - 1), and torch's is 0 at 0.
+                let steep = d.sign() * (d.abs() / distance).powf(p - 1.0);
+                pick(d == R::of(0.0), R::of(0.0), steep)
+            };
+            slope_a[i] = slope_a[i] + factor * slope;
+            slope_b[i] = slope_b[i] - factor * slope;
+        }
+    }
+}
+
+/// The p-norm of `f(i)` for `i` below `length`.
+#[inline(always)]
+pub fn norm<R: Real>(p: f64, length: usize, f: impl Fn(usize) -> R) -> R {
+    if p == 1.0 {
+        return sum_over(length, |i| f(i).abs());
+    }
+    if p == 2.0 {
+        let squares = sum_over(length, |i| f(i).squared());
+        if R::of(1e-30) < squares && squares < R::of(1e30) {
+            return squares.sqrt();
+        }
+    }
+    let largest = (0..length).fold(R::of(0.0), |largest, i| {
+        let x = f(i).abs();
+        pick(largest < x || x.partial_cmp(&x).is_none(), x, largest)
+    });
+    let scalable = R::of(0.0) < largest && largest < R::of(f64::INFINITY);
+    if p == f64::INFINITY || !scalable {
+        return largest;
+    }
+    // Powers of shares of the largest component neither overflow nor vanish.
+    let share = |i| f(i).abs() / largest;
+    if p == 2.0 {
+        return largest * sum_over(length, |i| share(i).squared()).sqrt();
+    }
+    largest * sum_over(length, |i| share(i).powf(p)).powf(1.0 / p)
+}
+
+/// The Euclidean norm, raised to torch's least one.
+#[inline(always)]
+fn length<R: Real>(x: &[R]) -> R {
+    norm(2.0, x.len(), |i| x[i]).at_least(COSINE_EPS)
+}
+
+/// x / y, and 0 for y of exactly 0: torch's slope of a norm at 0.
+#[inline(always)]
+fn over_or_zero<R: Real>(x: R, y: R) -> R {
+    pick(y == R::of(0.0), R::of(0.0), x / y)
+}

@@ -5,8 +5,10 @@ use std::sync::LazyLock;
 
 use super::loss::Loss;
 use super::losses::{
-    binary, classes, deviance, distribution, divergence, embedding, likelihood, margin, multilabel,
-    regression, relative, robust, sequence,
+    aggregate, binary, binary_variants, boxes, class_margin, class_scores, classes, confidence,
+    contrastive, cosine, deviance, distribution, divergence, embedding, ensemble, likelihood,
+    margin, multilabel, preference, ranking, redundancy, regression, relative, robust, scores,
+    segmentation, sequence, similarity, survival, transducer,
 };
 
 /// Losses that belong together.
@@ -15,39 +17,69 @@ pub struct Family {
     pub name: &'static str,
     /// What they are for.
     pub title: &'static str,
+    /// The losses, file by file.
+    files: &'static [&'static [Loss]],
+}
+
+impl Family {
     /// The losses.
-    pub losses: &'static [Loss],
+    pub fn losses(&self) -> impl Iterator<Item = &'static Loss> + Clone {
+        self.files.iter().flat_map(|file| file.iter())
+    }
 }
 
 /// All families, in the order of the documents.
 pub const FAMILIES: &[Family] = &[
-    Family { name: "regression", title: "Regression", losses: regression::LOSSES },
-    Family { name: "relative", title: "Relative errors", losses: relative::LOSSES },
-    Family { name: "robust", title: "Robust regression", losses: robust::LOSSES },
+    Family { name: "regression", title: "Regression", files: &[regression::LOSSES] },
+    Family {
+        name: "relative",
+        title: "Relative errors, and errors of a whole batch",
+        files: &[relative::LOSSES, aggregate::LOSSES],
+    },
+    Family { name: "robust", title: "Robust regression", files: &[robust::LOSSES] },
     Family {
         name: "distribution",
         title: "Counts and distributions",
-        losses: distribution::LOSSES,
+        files: &[distribution::LOSSES],
     },
-    Family { name: "likelihood", title: "Likelihoods with a scale", losses: likelihood::LOSSES },
-    Family { name: "deviance", title: "Deviances", losses: deviance::LOSSES },
-    Family { name: "binary", title: "Binary", losses: binary::LOSSES },
-    Family { name: "margin", title: "Margins", losses: margin::LOSSES },
-    Family { name: "multilabel", title: "Multi-label", losses: multilabel::LOSSES },
-    Family { name: "classes", title: "Classes", losses: classes::LOSSES },
-    Family { name: "divergence", title: "Divergences", losses: divergence::LOSSES },
-    Family { name: "sequence", title: "Sequences", losses: sequence::LOSSES },
-    Family { name: "embedding", title: "Pairs and triplets", losses: embedding::LOSSES },
+    Family { name: "likelihood", title: "Likelihoods with a scale", files: &[likelihood::LOSSES] },
+    Family { name: "deviance", title: "Deviances", files: &[deviance::LOSSES] },
+    Family { name: "binary", title: "Binary", files: &[binary::LOSSES, binary_variants::LOSSES] },
+    Family { name: "margin", title: "Margins", files: &[margin::LOSSES] },
+    Family { name: "multilabel", title: "Multi-label", files: &[multilabel::LOSSES] },
+    Family {
+        name: "classes",
+        title: "Classes",
+        files: &[classes::LOSSES, confidence::LOSSES, class_margin::LOSSES, class_scores::LOSSES],
+    },
+    Family { name: "divergence", title: "Divergences", files: &[divergence::LOSSES] },
+    Family { name: "sequence", title: "Sequences", files: &[sequence::LOSSES, transducer::LOSSES] },
+    Family {
+        name: "embedding",
+        title: "Pairs and triplets",
+        files: &[embedding::LOSSES, cosine::LOSSES],
+    },
+    Family {
+        name: "contrastive",
+        title: "Contrast within a batch",
+        files: &[contrastive::LOSSES, similarity::LOSSES, redundancy::LOSSES],
+    },
+    Family { name: "segmentation", title: "Segmentation", files: &[segmentation::LOSSES] },
+    Family { name: "boxes", title: "Boxes", files: &[boxes::LOSSES] },
+    Family { name: "ranking", title: "Ranking", files: &[ranking::LOSSES] },
+    Family { name: "survival", title: "Survival", files: &[survival::LOSSES] },
+    Family { name: "scores", title: "Proper scores", files: &[scores::LOSSES, ensemble::LOSSES] },
+    Family { name: "preference", title: "Preference", files: &[preference::LOSSES] },
 ];
 
 /// Every loss, family by family.
 pub fn all() -> impl Iterator<Item = &'static Loss> + Clone {
-    FAMILIES.iter().flat_map(|family| family.losses)
+    FAMILIES.iter().flat_map(Family::losses)
 }
 
 /// The family of a loss.
 pub fn family_of(name: &str) -> Option<&'static Family> {
-    FAMILIES.iter().find(|family| family.losses.iter().any(|loss| loss.card.name == name))
+    FAMILIES.iter().find(|family| family.losses().any(|loss| loss.card.name == name))
 }
 
 /// The loss of that name or alias, however it is spelled: upper case, kebab-case, torch's class

@@ -1,7 +1,9 @@
 //! Binary classification: yes or no.
 
 use crate::numeric::args::Args;
-use crate::numeric::card::{Bounds, Card, Default, Domain, Input, Param, ParamKind};
+use crate::numeric::card::{
+    Bounds, Card, Default, Domain, Input, Param, ParamKind, Preset, PresetValue, Profile, Task,
+};
 use crate::numeric::drive::pointwise::{Arrangement, Lane, Pointwise};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
@@ -16,9 +18,6 @@ pub(crate) const LOSSES: &[Loss] = &[
     Loss::pointwise::<BinaryCrossEntropyWithLogits, _, _>(),
     Loss::pointwise::<SigmoidFocal, _, _>(),
     Loss::pointwise::<Asymmetric, _, _>(),
-    Loss::pointwise::<Poly1BinaryCrossEntropy, _, _>(),
-    Loss::pointwise::<Brier, _, _>(),
-    Loss::pointwise::<CrossEntropyLambda, _, _>(),
 ];
 
 const WEIGHT: Param = Param::weights(
@@ -67,7 +66,15 @@ fn smoothed<R: Real>(t: R, smoothing: f64) -> R {
     if smoothing == 0.0 { t } else { t * R::of(1.0 - smoothing) + R::of(0.5 * smoothing) }
 }
 
+const CLAMP: Param = Param {
+    name: "clamp",
+    kind: ParamKind::NumberOrOff(Bounds { max: 0.5, ..Bounds::POSITIVE }),
+    default: Default::None,
+    doc: "keeps probabilities from clamp to 1 - clamp, without gradient outside, in the place of torch's bounds on logarithms",
+};
+
 struct BinaryCrossEntropy {
+    clamp: Option<f64>,
     label_smoothing: f64,
 }
 
@@ -82,16 +89,21 @@ impl Pointwise<2, 1> for BinaryCrossEntropy {
             // torch refuses targets outside too.
             Input { domain: Domain::Probability, ..UNIT_TARGETS },
         ],
-        params: &[WEIGHT, LABEL_SMOOTHING],
+        params: &[WEIGHT, LABEL_SMOOTHING, CLAMP],
         mean: "the number of elements, also with weight",
         kinks: "the logarithms are not below -100, and the slope divides by p (1 - p), which is not below 1e-12",
+        tasks: &[Task::Binary, Task::MultiLabel],
         use_case: "binary classification",
         activation: "sigmoid",
         outliers: "no (but confident mistakes cost without bound)",
         source: "torch.nn.functional.binary_cross_entropy",
         differences: &[
-            "Keras clips probabilities to [1e-7, 1 - 1e-7] and gives them no gradient there",
+            "Keras clips probabilities to [1e-7, 1 - 1e-7] and gives them no gradient there, scikit-learn at the precision of the dtype: the profiles keras and sklearn set clamp",
             "label_smoothing is as in Keras; torch has none",
+        ],
+        presets: &[
+            Preset::number(Profile::Keras, "clamp", 1e-7),
+            Preset { profile: Profile::Sklearn, param: "clamp", value: PresetValue::Epsilon },
         ],
         aliases: &["bce", "log_loss"],
         example: r#"{"predictions": [0.9, 0.2, 0.6], "targets": [1, 0, 1]}"#,
@@ -99,7 +111,10 @@ impl Pointwise<2, 1> for BinaryCrossEntropy {
     };
 
     fn new(args: &Args) -> BinaryCrossEntropy {
-        BinaryCrossEntropy { label_smoothing: args.number(&LABEL_SMOOTHING) }
+        BinaryCrossEntropy {
+            clamp: args.number_or_off(&CLAMP),
+            label_smoothing: args.number(&LABEL_SMOOTHING),
+        }
     }
 
     fn arrange<'a, T: Number>(&self, job: &'a Job<T>) -> Result<Arrangement<'a, T, 2>, Fault> {
@@ -114,6 +129,13 @@ impl Pointwise<2, 1> for BinaryCrossEntropy {
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let one = R::of(1.0);
         let t = smoothed(t, self.label_smoothing);
+        if let Some(clamp) = self.clamp {
+            let (low, high) = (R::of(clamp), one - R::of(clamp));
+            let kept = pick(p < low, low, pick(high < p, high, p));
+            let value = -(t * kept.ln() + (one - t) * (-kept).ln_1p());
+            let slope = (kept - t) / (kept * (one - kept));
+            return (value, [pick(low <= p && p <= high, slope, R::of(0.0))]);
+        }
         let ln_p = p.ln().at_least(-100.0);
         let ln_q = (-p).ln_1p().at_least(-100.0);
         let value = (t - one) * ln_q - t * ln_p;
@@ -136,6 +158,7 @@ impl Pointwise<3, 1> for BinaryCrossEntropyWithLogits {
         inputs: &[LOGITS, UNIT_TARGETS],
         params: &[WEIGHT, POS_WEIGHT, LABEL_SMOOTHING],
         mean: "the number of elements, also with weight",
+        tasks: &[Task::Binary, Task::MultiLabel],
         use_case: "binary and multi-label classification",
         activation: "none: raw logits, sigmoid is inside",
         outliers: "no (but confident mistakes cost in proportion to the logit)",
@@ -145,7 +168,18 @@ impl Pointwise<3, 1> for BinaryCrossEntropyWithLogits {
             "an infinite logit on the right side gives 0, its limit; torch gives NaN",
             "label_smoothing is as in Keras; torch has none",
         ],
-        aliases: &["bce_with_logits", "sigmoid_binary_cross_entropy", "binary:logistic", "binary"],
+        aliases: &[
+            "bce_with_logits",
+            "sigmoid_binary_cross_entropy",
+            "sigmoid_cross_entropy",
+            "soft_bce_with_logits",
+            "half_binomial",
+            "binary:logistic",
+            "binary:logitraw",
+            "reg:logistic",
+            "binary",
+            "xentropy",
+        ],
         example: r#"{"predictions": [2.0, -1.5, 0.3], "targets": [1, 0, 1]}"#,
         ..Card::PAIR
     };
@@ -207,14 +241,16 @@ impl Pointwise<2, 1> for SigmoidFocal {
         inputs: &[LOGITS, UNIT_TARGETS],
         params: &[ALPHA, GAMMA],
         kinks: "smooth; for gamma below 1 a saturated logit gives the limit, 0",
+        tasks: &[Task::Binary, Task::MultiLabel],
         use_case: "extreme class imbalance, detection",
         activation: "none: raw logits, sigmoid is inside",
         outliers: "no: easy examples are weighed down",
         source: "torchvision.ops.sigmoid_focal_loss; Lin et al., Focal loss for dense object detection, 2017",
         differences: &[
             "torchvision's default reduction is none, and its gradient is NaN for saturated logits with gamma below 1",
-            "optax and Keras do not weigh by alpha unless asked",
+            "optax and Keras do not weigh by alpha unless asked; their profiles switch it off",
         ],
+        presets: &[Preset::off(Profile::Keras, "alpha"), Preset::off(Profile::Optax, "alpha")],
         aliases: &["focal", "binary_focal_crossentropy"],
         example: r#"{"predictions": [2.0, -1.5, 0.3], "targets": [1, 0, 1]}"#,
         ..Card::PAIR
@@ -245,7 +281,7 @@ impl Pointwise<2, 1> for SigmoidFocal {
             Some(alpha) => t * R::of(alpha) + not_t * R::of(1.0 - alpha),
             None => one,
         };
-        (balance * product_or_zero(easing, bce), [balance * slope])
+        (product_or_zero(balance, product_or_zero(easing, bce)), [balance * slope])
     }
 }
 
@@ -283,6 +319,7 @@ impl Pointwise<2, 1> for Asymmetric {
         inputs: &[LOGITS, UNIT_TARGETS],
         params: &[GAMMA_NEG, GAMMA_POS, CLIP],
         kinks: "0 for a negative whose probability is clip or less",
+        tasks: &[Task::MultiLabel, Task::Binary],
         use_case: "multi-label classification with few positives",
         activation: "none: raw logits, sigmoid is inside",
         outliers: "no: easy examples are weighed down",
@@ -310,7 +347,7 @@ impl Pointwise<2, 1> for Asymmetric {
         let Logistic { yes: sigmoid, no: rest, cost_of_yes, cost_of_no } = p.logistic();
         let easing = rest.powf(self.gamma_pos);
         let positive = product_or_zero(easing, cost_of_yes);
-        let gain = R::of(self.gamma_pos) * sigmoid * positive + easing * rest;
+        let gain = R::of(self.gamma_pos) * product_or_zero(sigmoid, positive) + easing * rest;
         // The probability of a negative, shifted; what is missing from it is taken without rounding.
         let shifted = sigmoid - R::of(self.clip);
         let kept = zero < shifted;
@@ -332,136 +369,5 @@ impl Pointwise<2, 1> for Asymmetric {
         let value =
             product_or_zero(t, positive) + product_or_zero(not_t, pick(kept, negative, zero));
         (value, [not_t * push - t * gain])
-    }
-}
-
-const EPSILON: Param = Param::number(
-    "epsilon",
-    1.0,
-    Bounds { min: -1.0, min_included: true, ..Bounds::ANY },
-    "weight of the term that is linear in the probability",
-);
-
-struct Poly1BinaryCrossEntropy {
-    epsilon: f64,
-}
-
-impl Pointwise<2, 1> for Poly1BinaryCrossEntropy {
-    const CARD: Card = Card {
-        name: "poly1_binary_cross_entropy",
-        title: "Poly-1 binary cross-entropy",
-        summary: "Binary cross-entropy with logits, plus a share of what the probability lacks.",
-        formula: r"\mathrm{bce} + \epsilon\,(1 - p_t),\quad p_t = \sigma(p)\,t + (1 - \sigma(p))(1 - t)",
-        inputs: &[LOGITS, UNIT_TARGETS],
-        params: &[EPSILON],
-        use_case: "binary classification, as a tunable cross-entropy",
-        activation: "none: raw logits, sigmoid is inside",
-        outliers: "no",
-        source: "Leng et al., PolyLoss, 2022; timm, optax poly_loss_cross_entropy",
-        aliases: &["poly1_bce"],
-        example: r#"{"predictions": [2.0, -1.5, 0.3], "targets": [1, 0, 1]}"#,
-        ..Card::PAIR
-    };
-
-    fn new(args: &Args) -> Poly1BinaryCrossEntropy {
-        Poly1BinaryCrossEntropy { epsilon: args.number(&EPSILON) }
-    }
-
-    #[inline(always)]
-    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
-        let not_t = R::of(1.0) - t;
-        let logistic = p.logistic();
-        let Logistic { yes, no, .. } = logistic;
-        let epsilon = R::of(self.epsilon);
-        let miss = t * no + not_t * yes;
-        let slope = logistic.slope(t, not_t) + epsilon * yes * no * (not_t - t);
-        (logistic.cross_entropy(t, not_t) + epsilon * miss, [slope])
-    }
-}
-
-struct Brier;
-
-impl Pointwise<2, 1> for Brier {
-    const CARD: Card = Card {
-        name: "brier",
-        title: "Brier score",
-        summary: "The square of the difference between a probability and what happened.",
-        formula: r"(p - t)^2",
-        inputs: &[
-            Input { domain: Domain::Unit, doc: "probabilities", ..Input::PREDICTIONS },
-            UNIT_TARGETS,
-        ],
-        use_case: "judging probability forecasts",
-        activation: "sigmoid",
-        outliers: "no: bounded by 1",
-        source: "sklearn.metrics.brier_score_loss; Brier, 1950",
-        differences: &["Brier's own sum over both classes is twice this"],
-        aliases: &["brier_score"],
-        example: r#"{"predictions": [0.9, 0.2, 0.6], "targets": [1, 0, 1]}"#,
-        ..Card::PAIR
-    };
-
-    fn new(_args: &Args) -> Brier {
-        Brier
-    }
-
-    #[inline(always)]
-    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
-        let d = p - t;
-        (d * d, [d + d])
-    }
-}
-
-const EXPOSURE: Param =
-    Param::number("exposure", 1.0, Bounds::POSITIVE, "how many trials an element stands for");
-
-struct CrossEntropyLambda {
-    exposure: f64,
-}
-
-impl Pointwise<2, 1> for CrossEntropyLambda {
-    const CARD: Card = Card {
-        name: "cross_entropy_lambda",
-        title: "Cross-entropy of an intensity",
-        summary: "Binary cross-entropy of the probability that at least one event of a Poisson process happens.",
-        formula: r"\mathrm{bce}(q, t),\quad q = 1 - e^{-w \ln(1 + e^p)}",
-        inputs: &[
-            Input { doc: "scores; softplus makes them intensities", ..Input::PREDICTIONS },
-            UNIT_TARGETS,
-        ],
-        params: &[EXPOSURE],
-        use_case: "rare events with different exposures",
-        activation: "none: softplus is inside",
-        outliers: "no",
-        source: "LightGBM cross_entropy_lambda",
-        differences: &["LightGBM takes the exposure from the sample weights"],
-        aliases: &["xentlambda"],
-        example: r#"{"predictions": [2.0, -1.5, 0.3], "targets": [1, 0, 1]}"#,
-        ..Card::PAIR
-    };
-
-    fn new(args: &Args) -> CrossEntropyLambda {
-        CrossEntropyLambda { exposure: args.number(&EXPOSURE) }
-    }
-
-    #[inline(always)]
-    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
-        let (one, half) = (R::of(1.0), R::of(0.5));
-        let exposure = R::of(self.exposure);
-        let Logistic { yes: sigmoid, cost_of_no: intensity, .. } = p.logistic();
-        let u = exposure * intensity;
-        // Far to the left softplus is e^p (1 - e^p / 2): its logarithm does not underflow.
-        let far = p < R::of(-15.0);
-        let tail = p.exp();
-        let log_intensity = pick(far, p - tail * half, intensity.ln());
-        // ln(1 - e^-u), by its series where 1 - e^-u is almost u.
-        let log_u = R::of(self.exposure.ln()) + log_intensity;
-        let series = log_u - u * half + u * u * R::of(1.0 / 24.0);
-        let middle = (-(-u).exp_m1()).ln();
-        let large = (-(-u).exp()).ln_1p();
-        let log_chance = pick(u < R::of(1e-2), series, pick(u < one, middle, large));
-        let value = product_or_zero(one - t, u) - product_or_zero(t, log_chance);
-        let ratio = pick(far, one - (tail + u) * half, exposure * sigmoid / u.exp_m1());
-        (value, [(one - t) * exposure * sigmoid - t * ratio])
     }
 }

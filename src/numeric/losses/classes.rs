@@ -1,28 +1,31 @@
 //! Classes: which one of several, from a score for each.
 
 use crate::numeric::args::Args;
-use crate::numeric::card::{Bounds, Card, Default, Domain, Input, Param, ParamKind};
+use crate::numeric::card::{Bounds, Card, Default, Domain, Input, Param, ParamKind, Task};
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::fault::Fault;
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick, product_or_zero};
-use crate::numeric::verbs::{softmax, sum_over};
+use crate::numeric::verbs::{gap, softmax, sum_over};
 
 /// The losses of this family.
 pub(crate) const LOSSES: &[Loss] = &[
     Loss::rowwise::<CrossEntropy, _>(),
+    Loss::rowwise::<CrossEntropy, _>().described(SOFT_TARGET),
     Loss::rowwise::<Nll, _>(),
     Loss::rowwise::<MultiMargin, _>(),
 ];
 
 const WEIGHT: Param = Param::list("weight", "one weight per class");
-const IGNORE_INDEX: Param = Param {
+pub(super) const IGNORE_INDEX: Param = Param {
     name: "ignore_index",
     kind: ParamKind::IntegerOrList,
     default: Default::Number(-100.0),
     doc: "a class, or a list of classes, whose targets are left out",
 };
-const CLASS_AXIS: Param = Param {
+/// The same, where torch ignores nothing.
+const IGNORE_NONE: Param = Param { default: Default::None, ..IGNORE_INDEX };
+pub(super) const CLASS_AXIS: Param = Param {
     name: "class_axis",
     kind: ParamKind::Integer,
     default: Default::Number(1.0),
@@ -35,31 +38,34 @@ const LABEL_SMOOTHING: Param = Param::number(
     "share of the target that is spread evenly over all classes",
 );
 
-/// The axis of the classes in predictions of so many axes.
-fn class_axis(axis: i64, rank: usize) -> Result<usize, Fault> {
-    if rank == 1 {
-        return Ok(0);
-    }
-    let length = rank as i64;
-    let counted = if axis < 0 { axis + length } else { axis };
-    usize::try_from(counted).ok().filter(|&at| at < rank).ok_or_else(|| {
-        let detail = format!("class_axis is {axis}, but predictions has {rank} axes");
-        Fault::parameter("class_axis", detail)
-    })
-}
-
-/// The last axis, of predictions that may be one row or a batch of rows.
-pub(super) fn last_of_two(rank: usize) -> Result<usize, Fault> {
-    if rank <= 2 {
-        return Ok(rank - 1);
-    }
-    Err(Fault::shape("predictions", format!("predictions has {rank} axes"))
-        .hint("send predictions of shape [n, c] or [c]"))
-}
+/// A score for each class.
+pub(super) const SCORES: Input =
+    Input { shape: "[n, c], [n, c, …] or [c]", doc: "a score per class", ..Input::PREDICTIONS };
+/// A logit for each class.
+pub(super) const LOGITS: Input =
+    Input { domain: Domain::Logits, doc: "a logit per class", ..SCORES };
+/// The class that is right.
+pub(super) const CLASS: Input = Input {
+    shape: "[n], [n, …] or a scalar",
+    domain: Domain::Class,
+    doc: "the right class",
+    ..Input::TARGETS
+};
+/// What losses of classes have in common.
+pub(super) const CLASSES: Card = Card {
+    inputs: &[LOGITS, CLASS],
+    params: &[IGNORE_INDEX, CLASS_AXIS],
+    unreduced: "the predictions' shape without the class axis",
+    mean: "the number of rows that are not ignored",
+    tasks: &[Task::MultiClass],
+    activation: "none: raw logits, softmax is inside",
+    ..Card::PAIR
+};
 
 /// The class weights of a job, if they are given.
 fn class_weights(args: &Args) -> Option<Vec<f64>> {
-    args.numbers(&WEIGHT).map(|weight| weight.values.clone())
+    let given = args.card().param(WEIGHT.name).and_then(|_| args.numbers(&WEIGHT));
+    given.map(|weight| weight.values.clone())
 }
 
 /// Refuses class weights of another length than there are classes.
@@ -85,24 +91,18 @@ const CLASS_MEAN: &str = "the sum of the weights of the targets' classes; \
 
 struct CrossEntropy {
     weight: Option<Vec<f64>>,
-    ignore_index: Vec<i64>,
     label_smoothing: f64,
-    class_axis: i64,
 }
 
 impl Rowwise<1> for CrossEntropy {
+    const HAS_HESSIAN: bool = true;
     const CARD: Card = Card {
         name: "cross_entropy",
         title: "Cross-entropy",
         summary: "The negative logarithm of the probability that the softmax of the logits gives to the right class.",
         formula: r"-w_t \ln \frac{e^{p_t}}{\sum_c e^{p_c}}",
         inputs: &[
-            Input {
-                shape: "[n, c], [n, c, …] or [c]",
-                domain: Domain::Logits,
-                doc: "a logit per class",
-                ..Input::PREDICTIONS
-            },
+            LOGITS,
             Input {
                 shape: "[n], [n, …] or a scalar; of the predictions' shape for probabilities",
                 domain: Domain::ClassOrDistribution,
@@ -113,6 +113,7 @@ impl Rowwise<1> for CrossEntropy {
         params: &[WEIGHT, IGNORE_INDEX, LABEL_SMOOTHING, CLASS_AXIS],
         unreduced: "the predictions' shape without the class axis",
         mean: CLASS_MEAN,
+        tasks: &[Task::MultiClass],
         use_case: "multi-class classification",
         activation: "none: raw logits, softmax is inside",
         outliers: "no",
@@ -123,6 +124,9 @@ impl Rowwise<1> for CrossEntropy {
         ],
         aliases: &[
             "softmax_cross_entropy",
+            "softmax_cross_entropy_with_integer_labels",
+            "half_multinomial",
+            "multi:softmax",
             "categorical_crossentropy",
             "sparse_categorical_crossentropy",
             "multi:softprob",
@@ -135,23 +139,13 @@ impl Rowwise<1> for CrossEntropy {
     fn new(args: &Args) -> CrossEntropy {
         CrossEntropy {
             weight: class_weights(args),
-            ignore_index: args.integers(&IGNORE_INDEX),
-            label_smoothing: args.number(&LABEL_SMOOTHING),
-            class_axis: args.integers(&CLASS_AXIS)[0],
+            label_smoothing: args.number_named(LABEL_SMOOTHING.name).unwrap_or(0.0),
         }
-    }
-
-    fn axis(&self, rank: usize) -> Result<usize, Fault> {
-        class_axis(self.class_axis, rank)
     }
 
     fn fit(self, shape: &[usize], axis: usize) -> Result<Self, Fault> {
         check_weights(self.weight.as_deref(), shape[axis])?;
         Ok(self)
-    }
-
-    fn ignores(&self, class: i64) -> bool {
-        self.ignore_index.contains(&class)
     }
 
     fn masses(&self) -> Option<&[f64]> {
@@ -172,7 +166,7 @@ impl Rowwise<1> for CrossEntropy {
         let keep = R::of(1.0) - smoothing;
         let (largest, log_sum) = softmax(x, slope);
         // -ln softmax, without adding the largest logit only to take it away again.
-        let cost = |class: usize| log_sum - (x[class] - largest);
+        let cost = |class: usize| log_sum - gap(x[class], largest);
         if let Target::Row(t) = target {
             let smoothed = |c: usize| weight_of::<R>(weight, c) * (t[c] * keep + even);
             let value = sum_over(x.len(), |c| product_or_zero(smoothed(c), cost(c)));
@@ -200,12 +194,56 @@ impl Rowwise<1> for CrossEntropy {
         slope[class] = slope[class] - own;
         own * cost(class) + even * others
     }
+
+    fn curve(&self, [x]: [&[f64]; 1], target: Target<'_, f64>, [curve]: [&mut [f64]; 1]) {
+        let weight = |class: usize| weight_of::<f64>(self.weight.as_deref(), class);
+        let even = self.label_smoothing / x.len() as f64;
+        let keep = 1.0 - self.label_smoothing;
+        let spread = even * (0..x.len()).map(weight).sum::<f64>();
+        let total = spread
+            + keep
+                * match target {
+                    Target::Class(class) => weight(class),
+                    Target::Row(t) => t.iter().enumerate().map(|(c, t)| weight(c) * t).sum(),
+                    _ => f64::NAN,
+                };
+        softmax(x, curve);
+        for share in curve.iter_mut() {
+            *share *= total * (1.0 - *share);
+        }
+    }
 }
+
+const SOFT_TARGET: Card = Card {
+    name: "soft_target_cross_entropy",
+    title: "Cross-entropy with soft targets",
+    summary: "The cross-entropy of the softmax of the logits against a probability for each class.",
+    formula: r"-\sum_c t_c \ln \frac{e^{p_c}}{\sum_k e^{p_k}}",
+    inputs: &[
+        LOGITS,
+        Input {
+            shape: "[n, c], [n, c, …] or [c]",
+            domain: Domain::Distribution,
+            doc: "a probability per class",
+            ..Input::TARGETS
+        },
+    ],
+    params: &[CLASS_AXIS],
+    mean: "the number of rows",
+    tasks: &[Task::MultiClass, Task::Distillation],
+    use_case: "distillation, mixup, labels from several annotators",
+    source: "timm SoftTargetCrossEntropy, optax.softmax_cross_entropy; torch cross_entropy with probabilities",
+    differences: &[
+        "a probability of 0 against a logit of -inf gives 0, its limit; torch gives NaN",
+        "Keras CategoricalCrossentropy divides targets by their sum first",
+    ],
+    aliases: &["soft_cross_entropy"],
+    example: r#"{"predictions": [[2.0, 1.2, 0.1], [0.5, 2.5, 0.3]], "targets": [[0.9, 0.05, 0.05], [0.1, 0.7, 0.2]]}"#,
+    ..CrossEntropy::CARD
+};
 
 struct Nll {
     weight: Option<Vec<f64>>,
-    ignore_index: Vec<i64>,
-    class_axis: i64,
 }
 
 impl Rowwise<1> for Nll {
@@ -222,16 +260,12 @@ impl Rowwise<1> for Nll {
                 doc: "a log-probability per class",
                 ..Input::PREDICTIONS
             },
-            Input {
-                shape: "[n], [n, …] or a scalar",
-                domain: Domain::Class,
-                doc: "the right class",
-                ..Input::TARGETS
-            },
+            CLASS,
         ],
         params: &[WEIGHT, IGNORE_INDEX, CLASS_AXIS],
         unreduced: "the predictions' shape without the class axis",
         mean: "the sum of the weights of the targets' classes",
+        tasks: &[Task::MultiClass],
         use_case: "multi-class classification, after log-softmax",
         activation: "log-softmax",
         outliers: "no",
@@ -243,24 +277,12 @@ impl Rowwise<1> for Nll {
     };
 
     fn new(args: &Args) -> Nll {
-        Nll {
-            weight: class_weights(args),
-            ignore_index: args.integers(&IGNORE_INDEX),
-            class_axis: args.integers(&CLASS_AXIS)[0],
-        }
-    }
-
-    fn axis(&self, rank: usize) -> Result<usize, Fault> {
-        class_axis(self.class_axis, rank)
+        Nll { weight: class_weights(args) }
     }
 
     fn fit(self, shape: &[usize], axis: usize) -> Result<Self, Fault> {
         check_weights(self.weight.as_deref(), shape[axis])?;
         Ok(self)
-    }
-
-    fn ignores(&self, class: i64) -> bool {
-        self.ignore_index.contains(&class)
     }
 
     fn masses(&self) -> Option<&[f64]> {
@@ -307,24 +329,20 @@ impl Rowwise<1> for MultiMargin {
         title: "Multi-class margin",
         summary: "How far each other class's score comes within the margin of the right one's, on average over classes.",
         formula: r"\frac1C \sum_{i \ne t} w_t \max(0,\ \mathrm{margin} - p_t + p_i)^p",
-        inputs: &[
-            Input { shape: "[n, c] or [c]", doc: "a score per class", ..Input::PREDICTIONS },
-            Input {
-                shape: "[n] or a scalar",
-                domain: Domain::Class,
-                doc: "the right class",
-                ..Input::TARGETS
-            },
-        ],
-        params: &[POWER, MARGIN, WEIGHT],
-        unreduced: "[n]",
+        inputs: &[SCORES, CLASS],
+        params: &[POWER, MARGIN, WEIGHT, IGNORE_NONE, CLASS_AXIS],
+        unreduced: "the predictions' shape without the class axis",
         mean: "the number of rows, also with weight",
         kinks: "0 where a score lies exactly at the margin",
+        tasks: &[Task::MultiClass],
         use_case: "multi-class classification with margins",
         activation: "linear",
         outliers: "partly: linear in the violation (squared for p 2)",
         source: "torch.nn.functional.multi_margin_loss; Crammer and Singer, 2001",
-        differences: &["Burn has no weight"],
+        differences: &[
+            "Burn has no weight",
+            "torch has no ignore_index here, so that none is ignored by default, and takes two axes at most",
+        ],
         aliases: &[],
         example: r#"{"predictions": [[0.1, 0.2, 0.4, 0.8], [0.7, 0.9, 0.1, 0.3]], "targets": [3, 0]}"#,
         ..Card::PAIR
@@ -336,10 +354,6 @@ impl Rowwise<1> for MultiMargin {
             margin: args.number(&MARGIN),
             weight: class_weights(args),
         }
-    }
-
-    fn axis(&self, rank: usize) -> Result<usize, Fault> {
-        last_of_two(rank)
     }
 
     fn fit(self, shape: &[usize], axis: usize) -> Result<Self, Fault> {

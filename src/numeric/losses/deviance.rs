@@ -1,7 +1,7 @@
 //! Deviances: twice what a likelihood loses against the perfect prediction, and their kin.
 
 use crate::numeric::args::Args;
-use crate::numeric::card::{Bounds, Card, Domain, Input, Param};
+use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
 use crate::numeric::drive::pointwise::{Arrangement, Pointwise};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
@@ -40,6 +40,7 @@ impl Pointwise<2, 1> for GammaNll {
         formula: r"t / p + \ln p \quad\text{or, with log\_link,}\quad t\,e^{-p} + p",
         inputs: &[MEANS, POSITIVE],
         params: &[LOG_LINK],
+        tasks: &[Task::Regression, Task::Counts],
         use_case: "positive amounts: claims, durations",
         activation: "exponential, or linear with log_link",
         outliers: "partly: errors count by their ratio",
@@ -77,12 +78,13 @@ impl Pointwise<2, 1> for GammaDeviance {
         formula: r"2\left(\ln(p / t) + t / p - 1\right)",
         inputs: &[MEANS, POSITIVE],
         params: &[LOG_LINK],
+        tasks: &[Task::Regression, Task::Counts],
         use_case: "positive amounts: claims, durations",
         activation: "exponential, or linear with log_link",
         outliers: "partly: errors count by their ratio",
         source: "sklearn.metrics.mean_gamma_deviance",
         differences: &["LightGBM gamma_deviance adds up and does not average"],
-        aliases: &[],
+        aliases: &["mean_gamma_deviance"],
         example: r#"{"predictions": [1.5, 2.0, 0.5], "targets": [2.0, 1.0, 0.5]}"#,
         ..Card::PAIR
     };
@@ -128,11 +130,12 @@ impl Pointwise<2, 1> for PoissonDeviance {
         formula: r"2\left(t \ln(t / p) - t + p\right)",
         inputs: &[MEANS, COUNTS],
         params: &[LOG_LINK],
+        tasks: &[Task::Counts],
         use_case: "counts: visits, claims, events",
         activation: "exponential, or linear with log_link",
         outliers: "partly: grows with the count",
         source: "sklearn.metrics.mean_poisson_deviance",
-        aliases: &[],
+        aliases: &["mean_poisson_deviance"],
         example: r#"{"predictions": [1.5, 2.0, 0.5], "targets": [2, 0, 1]}"#,
         ..Card::PAIR
     };
@@ -153,8 +156,14 @@ impl Pointwise<2, 1> for PoissonDeviance {
             return (value, [two * slope]);
         }
         let value = poisson((p - t) / t, log_t - p.ln(), p, t);
-        (value, [two * ((p - t) / p)])
+        (value, [two * excess_share(p, t)])
     }
+}
+
+/// (p - t) / p, and 1 where p has no bound.
+#[inline(always)]
+fn excess_share<R: Real>(p: R, t: R) -> R {
+    pick(p == R::of(f64::INFINITY), R::of(1.0), (p - t) / p)
 }
 
 const POWER: Param = Param::number(
@@ -194,6 +203,7 @@ impl Pointwise<2, 1> for TweedieDeviance {
             Input { domain: Domain::Tweedie, ..Input::TARGETS },
         ],
         params: &[POWER],
+        tasks: &[Task::Regression, Task::Counts],
         use_case: "amounts that are often exactly 0: rainfall, claims",
         activation: "exponential",
         outliers: "partly: less the higher the power is",
@@ -229,7 +239,7 @@ impl Pointwise<2, 1> for TweedieDeviance {
             return (d * d, [d + d]);
         }
         if q == 1.0 {
-            return (poisson(d / t, t.ln() - p.ln(), p, t), [two * (d / p)]);
+            return (poisson(d / t, t.ln() - p.ln(), p, t), [two * excess_share(p, t)]);
         }
         if q == 2.0 {
             let excess = -(d / p);
@@ -265,6 +275,7 @@ impl Pointwise<2, 1> for TweedieNll {
             Input { domain: Domain::Tweedie, ..Input::TARGETS },
         ],
         params: &[POWER],
+        tasks: &[Task::Regression, Task::Counts],
         use_case: "amounts that are often exactly 0: rainfall, claims",
         activation: "linear",
         outliers: "partly: less the higher the power is",
@@ -293,6 +304,15 @@ impl Pointwise<2, 1> for TweedieNll {
         let high = (R::of(2.0 - q) * p).exp();
         let first = if q == 1.0 { t * p } else { low * R::of(1.0 / (1.0 - q)) };
         let second = if q == 2.0 { p } else { high * R::of(1.0 / (2.0 - q)) };
-        (second - first, [high - low])
+        // Below power 1 both grow with the prediction, the second one faster.
+        let both = R::of(1.0 - q) * p;
+        let value = if q < 1.0 {
+            let bracket = p.exp() * R::of(1.0 / (2.0 - q)) - t * R::of(1.0 / (1.0 - q));
+            product_or_zero(both.exp(), bracket)
+        } else {
+            second - first
+        };
+        let slope = if q < 1.0 { product_or_zero(both.exp(), p.exp() - t) } else { high - low };
+        (value, [slope])
     }
 }

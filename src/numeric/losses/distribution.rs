@@ -1,12 +1,12 @@
 //! Counts and distributions: the negative logarithm of the probability of what was seen.
 
 use crate::numeric::args::Args;
-use crate::numeric::card::{Bounds, Card, Domain, Input, Param};
+use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Preset, Profile, Task};
 use crate::numeric::drive::pointwise::{Arrangement, Lane, Pointwise};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
-use crate::numeric::real::{Real, pick};
+use crate::numeric::real::{Real, pick, product_or_zero};
 use crate::numeric::simd::Number;
 use crate::numeric::tensor::{agree, broadcast};
 
@@ -46,6 +46,7 @@ impl Pointwise<2, 1> for PoissonNll {
         ],
         params: &[LOG_INPUT, FULL, POISSON_EPS],
         kinks: "smooth; the Stirling term of full is only added where t > 1",
+        tasks: &[Task::Counts],
         use_case: "counts: visits, claims, events",
         activation: "linear (log_input true) or exponential",
         outliers: "partly: grows like the rate",
@@ -53,7 +54,11 @@ impl Pointwise<2, 1> for PoissonNll {
         differences: &[
             "full uses Stirling's approximation, not the log-gamma function, as torch does",
         ],
-        aliases: &["poisson", "count:poisson"],
+        presets: &[
+            Preset::flag(Profile::Keras, "log_input", false),
+            Preset::number(Profile::Keras, "eps", 1e-7),
+        ],
+        aliases: &["poisson", "half_poisson", "count:poisson"],
         example: r#"{"predictions": [0.5, 1.2, -0.3], "targets": [2, 3, 0]}"#,
         ..Card::PAIR
     };
@@ -70,7 +75,9 @@ impl Pointwise<2, 1> for PoissonNll {
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let (value, slope) = if self.log_input {
             let rate = p.exp();
-            (rate - t * p, rate - t)
+            // A rate without bound outweighs its logarithm.
+            let value = pick(rate == R::of(f64::INFINITY), rate, rate - product_or_zero(t, p));
+            (value, rate - t)
         } else {
             let shifted = p + R::of(self.eps);
             (p - t * shifted.ln(), R::of(1.0) - t / shifted)
@@ -116,6 +123,7 @@ impl Pointwise<3, 2> for GaussianNll {
         ],
         params: &[FULL, GAUSSIAN_EPS],
         kinks: "the gradient of var passes the clamp at eps unchanged, as torch's does",
+        tasks: &[Task::Regression, Task::Forecasting],
         use_case: "regression with predicted uncertainty",
         activation: "linear for the mean; exponential or softplus for the variance",
         outliers: "partly: a large variance pays for large errors",

@@ -1,7 +1,7 @@
 //! Likelihoods of distributions with a location and a scale, both predicted.
 
 use crate::numeric::args::Args;
-use crate::numeric::card::{Bounds, Card, Domain, Input, Param};
+use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
 use crate::numeric::drive::pointwise::Pointwise;
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick, product_or_zero};
@@ -51,6 +51,7 @@ impl Pointwise<3, 2> for BetaNll {
         ],
         params: &[BETA, FULL, EPS],
         kinks: "the power of the variance counts as a constant; the gradient of var passes the clamp at eps",
+        tasks: &[Task::Regression, Task::Forecasting],
         use_case: "regression with predicted uncertainty that must not neglect hard samples",
         activation: "linear for the mean; exponential or softplus for the variance",
         outliers: "partly: a large variance pays for large errors",
@@ -87,6 +88,7 @@ impl Pointwise<3, 2> for LaplaceNll {
         formula: r"\ln(2 b) + |p - t| / b",
         inputs: &[LOCATION, SCALE, Input::TARGETS],
         kinks: "0 in predictions where p = t",
+        tasks: &[Task::Regression, Task::Forecasting],
         use_case: "regression with outliers and predicted uncertainty",
         activation: "linear for the location; exponential or softplus for the scale",
         outliers: "no: linear in the error",
@@ -128,6 +130,7 @@ impl Pointwise<4, 3> for StudentTNll {
             },
             Input::TARGETS,
         ],
+        tasks: &[Task::Regression, Task::Forecasting],
         use_case: "regression with heavy tails",
         activation: "linear for the location; exponential or softplus for scale and degrees of freedom",
         outliers: "no: grows with the logarithm of the error",
@@ -150,8 +153,11 @@ impl Pointwise<4, 3> for StudentTNll {
         let norm = (df * half).ln_gamma_step(half) + half * (R::of(std::f64::consts::PI) * df).ln();
         let value = norm + s.ln() + above * tail;
         // (ν + 1) z / (ν + z²), for the location, and that times z, neither with an overflow.
-        let pull = (df + one) / (df / z + z);
-        let moment = (df + one) / (df / (z * z) + one);
+        let near = z.abs() < one;
+        let square = z * z;
+        let ratio = (df + one) / (df + square);
+        let pull = pick(near, ratio * z, (df + one) / (df / z + z));
+        let moment = pick(near, ratio * square, (df + one) / (df / square + one));
         let slope_df = half * ((df * half).digamma_step(half) + one / df + tail - moment / df);
         (value, [pull / s, (one - moment) / s, slope_df])
     }
@@ -175,6 +181,7 @@ impl Pointwise<3, 2> for NegativeBinomialNll {
             },
             Input { domain: Domain::NotNegative, doc: "counts", ..Input::TARGETS },
         ],
+        tasks: &[Task::Counts],
         use_case: "counts that vary more than a Poisson distribution allows",
         activation: "exponential or softplus for both",
         outliers: "partly: the dispersion pays for large counts",

@@ -1,7 +1,7 @@
 //! Margins: binary classification with targets of -1 and 1.
 
 use crate::numeric::args::Args;
-use crate::numeric::card::{Bounds, Card, Domain, Input, Param};
+use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
 use crate::numeric::drive::pointwise::Pointwise;
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick};
@@ -24,6 +24,7 @@ const SCORES: Input = Input { doc: "scores", ..Input::PREDICTIONS };
 /// What the losses of a score and a sign have in common.
 const SCORE: Card = Card {
     inputs: &[SCORES, SIGNS],
+    tasks: &[Task::Binary],
     use_case: "binary classification with targets of -1 and 1",
     outliers: "partly: linear in the violation",
     ..Card::PAIR
@@ -182,6 +183,7 @@ impl Pointwise<2, 1> for Exponential {
         title: "Exponential",
         summary: "The exponential of the negative margin, as in AdaBoost.",
         formula: r"e^{-t p}",
+        tasks: &[Task::Binary],
         use_case: "boosting",
         outliers: "yes: grows exponentially with the violation",
         source: "sklearn ExponentialLoss; Freund and Schapire, 1997",
@@ -210,6 +212,7 @@ impl Pointwise<2, 1> for SoftMargin {
         summary: "The logarithm of one plus the exponential of the negative margin.",
         formula: r"\ln(1 + e^{-t p})",
         inputs: &[Input { doc: "scores", ..Input::PREDICTIONS }, SIGNS],
+        tasks: &[Task::Binary],
         use_case: "binary classification with targets of -1 and 1",
         activation: "linear",
         outliers: "no",
@@ -253,6 +256,7 @@ impl Pointwise<2, 1> for HingeEmbedding {
         inputs: &[Input { doc: "distances", ..Input::PREDICTIONS }, SIGNS],
         params: &[MARGIN],
         kinks: "0 where a dissimilar pair lies exactly at the margin",
+        tasks: &[Task::Embedding],
         use_case: "learning embeddings from pairs",
         activation: "a distance",
         outliers: "partly: linear in the distance of similar pairs",

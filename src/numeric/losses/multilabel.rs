@@ -1,19 +1,21 @@
 //! Multi-label classification: which of several labels apply.
 
 use super::binary::{LOGITS, UNIT_TARGETS, spread};
-use super::classes::last_of_two;
 use crate::numeric::args::Args;
-use crate::numeric::card::{Card, Domain, Input, Param};
+use crate::numeric::card::{Card, Domain, Input, Param, Task};
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::fault::Fault;
 use crate::numeric::loss::Loss;
-use crate::numeric::real::Real;
+use crate::numeric::real::{Real, pick};
 use crate::numeric::tensor::Tensor;
-use crate::numeric::verbs::sum_over;
+use crate::numeric::verbs::{gap, log_sum_exp, sum_over};
 
 /// The losses of this family.
-pub(crate) const LOSSES: &[Loss] =
-    &[Loss::rowwise::<MultilabelSoftMargin, _>(), Loss::rowwise::<MultilabelMargin, _>()];
+pub(crate) const LOSSES: &[Loss] = &[
+    Loss::rowwise::<MultilabelSoftMargin, _>(),
+    Loss::rowwise::<MultilabelMargin, _>(),
+    Loss::rowwise_in_double::<Zlpr, _>(),
+];
 
 const LABEL_WEIGHT: Param = Param::weights(
     "weight",
@@ -39,6 +41,7 @@ impl Rowwise<1> for MultilabelSoftMargin {
         params: &[LABEL_WEIGHT],
         unreduced: "the shape without its last axis",
         mean: "the number of samples, also with weight",
+        tasks: &[Task::MultiLabel],
         use_case: "multi-label classification",
         activation: "none: raw logits, sigmoid is inside",
         outliers: "no",
@@ -81,6 +84,7 @@ impl Rowwise<1> for MultilabelSoftMargin {
 struct MultilabelMargin;
 
 impl Rowwise<1> for MultilabelMargin {
+    const AXES_MAX: usize = 2;
     const CARD: Card = Card {
         name: "multilabel_margin",
         title: "Multi-label margin",
@@ -98,6 +102,7 @@ impl Rowwise<1> for MultilabelMargin {
         unreduced: "[n]",
         mean: "the number of samples",
         kinks: "0 where a score lies exactly at the margin",
+        tasks: &[Task::MultiLabel],
         use_case: "multi-label classification with margins",
         activation: "linear",
         outliers: "partly: linear in the violation",
@@ -109,10 +114,6 @@ impl Rowwise<1> for MultilabelMargin {
 
     fn new(_args: &Args) -> MultilabelMargin {
         MultilabelMargin
-    }
-
-    fn axis(&self, rank: usize) -> Result<usize, Fault> {
-        last_of_two(rank)
     }
 
     #[inline(always)]
@@ -143,5 +144,67 @@ impl Rowwise<1> for MultilabelMargin {
             }
         }
         value * share
+    }
+}
+
+struct Zlpr;
+
+impl Rowwise<1> for Zlpr {
+    const CARD: Card = Card {
+        name: "zlpr",
+        title: "Zero-bounded log-sum-exp and pairwise rank",
+        summary: "Pushes the scores of all right labels above 0 and those of all wrong ones below it, each against the worst.",
+        formula: r"\ln\left(1 + \sum_{t_c = 0} e^{p_c}\right) + \ln\left(1 + \sum_{t_c = 1} e^{-p_c}\right)",
+        inputs: &[
+            Input { shape: "[n, c], […, c] or [c]", ..LOGITS },
+            Input {
+                shape: "[n, c], […, c] or [c]",
+                domain: Domain::Binary,
+                doc: "1 for each label that applies, else 0",
+                ..Input::TARGETS
+            },
+        ],
+        unreduced: "the shape without its last axis",
+        mean: "the number of samples",
+        tasks: &[Task::MultiLabel],
+        use_case: "multi-label classification with an uncertain number of labels, class imbalance",
+        activation: "none: raw scores, the threshold is 0",
+        outliers: "partly: linear in the worst score",
+        source: "Su et al., ZLPR: a novel loss for multi-label classification, 2022; timm",
+        differences: &["with validate false a target between 0 and 1 counts as right from 1/2 on"],
+        aliases: &["multilabel_categorical_crossentropy"],
+        example: r#"{"predictions": [[2.1, -1.3, 0.4], [-0.6, 1.7, -2.2]], "targets": [[1, 0, 1], [0, 1, 0]]}"#,
+        ..Card::PAIR
+    };
+
+    fn new(_args: &Args) -> Zlpr {
+        Zlpr
+    }
+
+    #[inline(always)]
+    fn row<R: Real>(
+        &self,
+        _row: usize,
+        [x]: [&[R]; 1],
+        target: Target<'_, R>,
+        [slope]: [&mut [R]; 1],
+    ) -> R {
+        let Target::Row(t) = target else { return R::of(f64::NAN) };
+        let (zero, one, half) = (R::of(0.0), R::of(1.0), R::of(0.5));
+        let mut value = zero;
+        for sign in [one, -one] {
+            // The threshold, 0, stands at the end of the scores of this side.
+            let here = |c: usize| (t[c] < half) == (zero < sign);
+            let score = |c: usize| {
+                let off = R::of(f64::NEG_INFINITY);
+                if c == x.len() { zero } else { pick(here(c), sign * x[c], off) }
+            };
+            let sum = log_sum_exp(x.len() + 1, score);
+            value = value + sum;
+            for (c, slope) in slope.iter_mut().enumerate().filter(|(c, _)| here(*c)) {
+                *slope = sign * gap(score(c), sum).exp();
+            }
+        }
+        value
     }
 }

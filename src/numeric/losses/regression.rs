@@ -1,7 +1,7 @@
 //! Regression: how far a number is from another one.
 
 use crate::numeric::args::Args;
-use crate::numeric::card::{Bounds, Card, Default, Input, Param, ParamKind};
+use crate::numeric::card::{Bounds, Card, Default, Input, Param, ParamKind, Task};
 use crate::numeric::drive::pointwise::{Arrangement, Lane, Pointwise};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
@@ -40,7 +40,14 @@ impl Pointwise<2, 1> for Mse {
             "optax l2_loss, LightGBM and XGBoost carry a factor of one half; squared_error of optax does not",
             "float32 overflows to infinity where the difference exceeds 1.8e19",
         ],
-        aliases: &["l2", "squared_error", "mean_squared_error", "regression", "reg:squarederror"],
+        aliases: &[
+            "l2",
+            "squared_error",
+            "mean_squared_error",
+            "regression",
+            "regression_l2",
+            "reg:squarederror",
+        ],
         example: r#"{"predictions": [2.5, 0.0, 2.0, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
         ..Card::PAIR
     };
@@ -264,6 +271,7 @@ impl Pointwise<3, 1> for Quantile {
         ],
         params: &[Q],
         kinks: "-q where p = t, as scikit-learn",
+        tasks: &[Task::Regression, Task::Forecasting],
         use_case: "prediction intervals, forecasting, inventory",
         outliers: "no: linear in the error",
         source: "sklearn.metrics.mean_pinball_loss; Koenker and Bassett, Regression quantiles, 1978",
@@ -342,6 +350,7 @@ impl Pointwise<2, 1> for Expectile {
         summary: "The square of the difference, weighed by tau above the prediction and by 1 - tau below it.",
         formula: r"|\tau - [t < p]|\,(p - t)^2",
         params: &[TAU],
+        tasks: &[Task::Regression, Task::Forecasting],
         use_case: "asymmetric regression, risk measures",
         outliers: "yes: errors are squared",
         source: "XGBoost reg:expectileerror; Newey and Powell, 1987",
@@ -429,6 +438,9 @@ impl Pointwise<2, 1> for SquaredEpsilonInsensitive {
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let zero = R::of(0.0);
         let d = p - t;
+        if self.epsilon == 0.0 {
+            return (d * d, [d + d]);
+        }
         let excess = d.abs() - R::of(self.epsilon);
         let excess = pick(excess < zero, zero, excess);
         (excess * excess, [d.sign() * (excess + excess)])
@@ -450,7 +462,7 @@ impl Pointwise<2, 1> for Lp {
         params: &[P],
         kinks: "0 where p = t, also for powers below 1, whose slope has no bound there",
         use_case: "regression between and beyond l1 and mse",
-        outliers: "as p says: the more the larger it is",
+        outliers: "partly: the more the larger p is; squared at 2, linear at 1",
         source: "Burn LpLoss",
         aliases: &["minkowski"],
         example: r#"{"predictions": [2.5, 0.0, 2.0, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
@@ -466,6 +478,9 @@ impl Pointwise<2, 1> for Lp {
         let zero = R::of(0.0);
         let d = p - t;
         let a = d.abs();
+        if self.p == 2.0 {
+            return (d * d, [d + d]);
+        }
         let slope = R::of(self.p) * a.powf(self.p - 1.0) * d.sign();
         (a.powf(self.p), [pick(d == zero, zero, slope)])
     }

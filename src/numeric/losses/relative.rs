@@ -1,7 +1,7 @@
 //! Relative errors: how far a number is from another one, measured by their size.
 
 use crate::numeric::args::Args;
-use crate::numeric::card::{Bounds, Card, Domain, Input, Param};
+use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Preset, Profile};
 use crate::numeric::drive::pointwise::Pointwise;
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick};
@@ -44,7 +44,9 @@ impl Pointwise<2, 1> for Msle {
     #[inline(always)]
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let d = p.ln_1p() - t.ln_1p();
-        (d * d, [(d + d) / (R::of(1.0) + p)])
+        // An error without bound grows more slowly than the prediction.
+        let slope = (d + d) / (R::of(1.0) + p);
+        (d * d, [pick(p == R::of(f64::INFINITY), R::of(0.0), slope)])
     }
 }
 
@@ -76,6 +78,10 @@ impl Pointwise<2, 1> for Mape {
         differences: &[
             "Keras multiplies by 100 and takes eps 1e-7; torchmetrics takes eps 1.17e-6",
             "LightGBM divides by at least 1",
+        ],
+        presets: &[
+            Preset::number(Profile::Keras, "eps", 1e-7),
+            Preset::number(Profile::Keras, "scale", 100.0),
         ],
         aliases: &["mean_absolute_percentage_error"],
         example: r#"{"predictions": [2.5, 0.0, 2.0, 8.0], "targets": [3.0, -0.5, 2.0, 5.0]}"#,
@@ -132,7 +138,8 @@ impl Pointwise<2, 1> for Smape {
         let d = p - t;
         let both = p.abs() + t.abs();
         let size = both.at_least(self.eps);
-        let share = d.abs() / size;
+        let infinite = p.abs() == R::of(f64::INFINITY) && t.abs() < R::of(f64::INFINITY);
+        let share = pick(infinite, R::of(1.0), d.abs() / size);
         // The size of p is part of the divisor, unless that has been raised.
         let growth = pick(R::of(self.eps) < both, p.sign(), R::of(0.0));
         (two * share, [two * (d.sign() - share * growth) / size])

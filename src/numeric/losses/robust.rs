@@ -316,7 +316,7 @@ impl Pointwise<2, 1> for AdaptiveRobust {
         formula: r"\frac{|\alpha - 2|}{\alpha}\left[\left(\frac{r^2}{|\alpha - 2|} + 1\right)^{\alpha/2} - 1\right],\quad r = (p - t)/c",
         params: &[ALPHA, C],
         use_case: "regression with outliers whose weight is to be tuned",
-        outliers: "as alpha says: less the smaller it is",
+        outliers: "partly: the less the smaller alpha is; squared at 2",
         source: "Barron, A general and adaptive robust loss function, 2019",
         differences: &["the limits at alpha 2, 0 and -Infinity are taken exactly"],
         aliases: &["barron"],

@@ -1,19 +1,21 @@
 //! Sequences: labels whose place in time is not known.
 
+use std::ops::RangeInclusive;
+
 use crate::numeric::args::Args;
-use crate::numeric::card::{Card, Default, Domain, Input, Param, ParamKind};
+use crate::numeric::card::{Card, Default, Domain, Input, Param, ParamKind, Task};
 use crate::numeric::drive::batchwise::{Batchwise, Work};
 use crate::numeric::fault::{Fault, Kind, Place};
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
-use crate::numeric::real::Real;
+use crate::numeric::real::{Real, pick};
 use crate::numeric::reduce::Elements;
 use crate::numeric::simd::Number;
 use crate::numeric::tensor::{Tensor, show};
 use crate::numeric::verbs::log_add;
 
 /// The losses of this family.
-pub(crate) const LOSSES: &[Loss] = &[Loss::batchwise::<Ctc>()];
+pub(crate) const LOSSES: &[Loss] = &[Loss::batchwise::<Ctc, _, _>()];
 
 const BLANK: Param = Param {
     name: "blank",
@@ -68,7 +70,7 @@ const INPUT_LENGTHS: Input = Input {
 const TARGET_LENGTHS: Input =
     Input { name: "target_lengths", doc: "how many labels each sample has", ..INPUT_LENGTHS };
 
-impl Batchwise for Ctc {
+impl Batchwise<1, 1> for Ctc {
     const CARD: Card = Card {
         name: "ctc",
         title: "Connectionist temporal classification",
@@ -81,6 +83,7 @@ impl Batchwise for Ctc {
         kinks: "as torch: e^p less the probability of the class in the frame, which is the gradient \
             through a log-softmax; the derivative in p alone lacks the e^p. NaN where a sample is \
             too short for its labels, 0 with zero_infinity",
+        tasks: &[Task::Sequence],
         use_case: "speech and handwriting recognition",
         activation: "log-softmax",
         outliers: "no",
@@ -115,7 +118,7 @@ impl Batchwise for Ctc {
             let detail = format!("blank is {}, but there are {classes} classes", self.blank);
             Fault::parameter("blank", detail)
         })?;
-        let input_lengths = lengths(job.whole(2)?, "input_lengths", count, total, "frames")?;
+        let input_lengths = lengths(job.whole(2)?, "input_lengths", count, 0..=total, "frames")?;
         let labels = job.whole(1)?;
         let padded = match (labels.shape.as_slice(), shape.is_empty()) {
             ([rows, length], false) if *rows == count => Some(*length),
@@ -131,7 +134,8 @@ impl Batchwise for Ctc {
             }
         };
         let longest = padded.unwrap_or(labels.values.len());
-        let target_lengths = lengths(job.whole(3)?, "target_lengths", count, longest, "labels")?;
+        let target_lengths =
+            lengths(job.whole(3)?, "target_lengths", count, 0..=longest, "labels")?;
         if padded.is_none() && target_lengths.iter().sum::<usize>() != labels.values.len() {
             let detail = format!(
                 "target_lengths add up to {} but targets has {} labels",
@@ -170,8 +174,8 @@ impl Batchwise for Ctc {
         Some(plan.samples.iter().map(|sample| sample.labels.len().max(1) as f64).collect())
     }
 
-    #[inline(always)]
-    fn batch<R: Real>(&self, plan: &Plan, x: &[R], work: Work<'_, R>) {
+    fn batch<R: Real>(&self, plan: &Plan, [x]: [&[R]; 1], work: Work<'_, R, 1>) {
+        let [slopes] = work.slopes;
         let count = plan.samples.len();
         for (number, sample) in plan.samples.iter().enumerate() {
             if !work.keep[number] {
@@ -184,15 +188,12 @@ impl Batchwise for Ctc {
                 continue;
             }
             work.losses[number] = lattice.cost;
-            if work.slopes.is_empty() {
-                continue;
-            }
             lattice.backward(
                 sample,
                 plan,
                 |t, class| x[frame(t) + class],
                 |t, class, slope| {
-                    work.slopes[frame(t) + class] = slope * work.factor[number];
+                    slopes[frame(t) + class] = slope * work.factor[number];
                 },
             );
         }
@@ -204,7 +205,7 @@ const LATTICE_MAX: usize = 1 << 25;
 
 /// Refuses a sample whose lattice would be out of proportion to its request. One that is too short
 /// for its labels needs none.
-fn check_size(frames: usize, labels: usize) -> Result<(), Fault> {
+pub(super) fn check_size(frames: usize, labels: usize) -> Result<(), Fault> {
     if frames < labels || frames * (2 * labels + 1) <= LATTICE_MAX {
         return Ok(());
     }
@@ -215,7 +216,7 @@ fn check_size(frames: usize, labels: usize) -> Result<(), Fault> {
 }
 
 /// The label at a place, which must be a class and not the blank.
-fn label_at(
+pub(super) fn label_at(
     labels: &Tensor<i64>,
     place: usize,
     classes: usize,
@@ -233,12 +234,12 @@ fn label_at(
     }
 }
 
-/// The lengths of all samples, none above a limit.
-fn lengths(
+/// The lengths of all samples, within limits.
+pub(super) fn lengths(
     tensor: &Tensor<i64>,
     name: &'static str,
     count: usize,
-    limit: usize,
+    limits: RangeInclusive<usize>,
     of: &str,
 ) -> Result<Vec<usize>, Fault> {
     if tensor.values.len() != count || 1 < tensor.shape.len() {
@@ -246,9 +247,10 @@ fn lengths(
         return Err(Fault::shape(name, detail).hint("send one length per sample"));
     }
     let length = |(place, &length): (usize, &i64)| {
-        usize::try_from(length).ok().filter(|&length| length <= limit).ok_or_else(|| {
+        usize::try_from(length).ok().filter(|length| limits.contains(length)).ok_or_else(|| {
+            let (least, most) = (limits.start(), limits.end());
             let detail =
-                format!("{name} must be from 0 to {limit}, the number of {of}, got {length}");
+                format!("{name} must be from {least} to {most}, the number of {of}, got {length}");
             Fault::new(Kind::Domain, Place::Element(name, tensor.index_of(place)), detail)
         })
     };
@@ -346,7 +348,10 @@ impl<R: Real> Lattice<R> {
             }
             for (class, &path) in through.iter().enumerate() {
                 let own = x(t, class);
-                give(t, class, own.exp() - (path + self.cost - own).exp());
+                // A class that is impossible here lies on no path.
+                let share = (path + self.cost - own).exp();
+                let impossible = own == never && self.cost < R::of(f64::INFINITY);
+                give(t, class, own.exp() - pick(impossible, R::of(0.0), share));
             }
         }
     }

@@ -18,7 +18,8 @@ fn bits<T: Number>(outcome: &Outcome<T>) -> Vec<u64> {
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let largest = a.iter().filter(|x| x.is_finite()).fold(0.0f64, |m, x| m.max(x.abs()));
     let apart = a.iter().zip(b).filter(|(a, _)| a.is_finite()).map(|(a, b)| (a - b).abs());
-    apart.fold(0.0, f64::max) / largest.max(f64::MIN_POSITIVE)
+    // Single precision has nothing to say of numbers far below its least one.
+    apart.fold(0.0, f64::max) / largest.max(1e-33)
 }
 
 #[test]
@@ -55,7 +56,11 @@ fn every_level_agrees_with_double_precision() {
 fn any_number_of_threads_gives_the_same_bits() {
     for loss in catalogue::all() {
         let args = Args::defaults(&loss.card);
-        let rows = if loss.card.name == "ctc" { 300 } else { 220_000 };
+        // A loss of the whole batch runs on one thread.
+        if loss.is_batchwise {
+            continue;
+        }
+        let rows = 220_000;
         let drawn = batch(&loss.card, &args, rows, &mut Random::new(5));
         for reduction in [Reduction::Mean, Reduction::None] {
             let on = |threads: usize| {

@@ -1,7 +1,7 @@
 //! Batches drawn from the domains in the cards, and every way to move a parameter.
 
 use crate::numeric::args::{Args, Given};
-use crate::numeric::card::{Bounds, Card, Domain, ParamKind};
+use crate::numeric::card::{self, Bounds, Card, Domain, ParamKind};
 use crate::numeric::job::{Job, Options, Values};
 use crate::numeric::simd::Number;
 use crate::numeric::tensor::Tensor;
@@ -31,9 +31,10 @@ impl Random {
     }
 }
 
-/// The inputs of one batch: numbers in single precision, so that every type holds them.
+/// The inputs of one batch: numbers in single precision, so that every type holds them. None for
+/// an input that is left out.
 pub(super) struct Batch {
-    pub(super) inputs: Vec<Input>,
+    pub(super) inputs: Vec<Option<Input>>,
 }
 
 pub(super) enum Input {
@@ -43,53 +44,85 @@ pub(super) enum Input {
 
 /// How many classes, or features, a drawn row has.
 pub(super) const WIDTH: usize = 5;
-
-/// Whether the loss looks at each element by itself.
-pub(super) fn is_elementwise(card: &Card) -> bool {
-    card.unreduced == Card::PAIR.unreduced
-}
+/// How many frames and labels a drawn sequence has at most.
+const FRAMES: usize = 7;
+const LABELS: usize = 3;
 
 /// Draws a batch of so many rows for a loss with these parameters.
 pub(super) fn batch(card: &Card, args: &Args, rows: usize, random: &mut Random) -> Batch {
-    if card.inputs.iter().any(|input| input.domain == Domain::Length) {
-        return sequences(rows, random);
-    }
-    let wide = [rows, WIDTH];
     let inputs = card.inputs.iter().map(|input| {
-        let per_row = !is_elementwise(card)
-            && matches!(input.domain, Domain::Class | Domain::Sign | Domain::ClassOrDistribution);
-        let shape = if per_row { &wide[..1] } else { &wide[..] };
-        tensor(input.domain, shape, random)
+        let there = !input.optional || random.unit() < 0.5;
+        there.then(|| tensor(input, &shape(card, args, input.shape, rows), random))
     });
     let mut batch = Batch { inputs: inputs.collect() };
     let rates = card.param("log_input").is_some() && !args.flag_named("log_input");
-    if let (true, Input::Real(predictions)) = (rates, &mut batch.inputs[0]) {
+    if let (true, Some(Input::Real(predictions))) = (rates, &mut batch.inputs[0]) {
         // Rates, unlike their logarithms, are not negative.
         predictions.values.iter_mut().for_each(|x| *x = x.abs() + 0.125);
     }
     batch
 }
 
-fn tensor(domain: Domain, shape: &[usize], random: &mut Random) -> Input {
+/// The first shape that a card's text names, with numbers for its letters.
+fn shape(card: &Card, args: &Args, text: &str, rows: usize) -> Vec<usize> {
+    let inside = text.strip_prefix('[').and_then(|text| text.split(']').next());
+    let inside = inside.unwrap_or_else(|| panic!("{}: no shape in {text}", card.name));
+    let length = |name: &str| match name {
+        "n" => vec![rows],
+        "2n" => vec![2 * rows],
+        "c" | "d" | "l" | "m" => vec![WIDTH],
+        "c-1" => vec![WIDTH - 1],
+        "4" => vec![4],
+        "t" => vec![FRAMES],
+        "s" | "u" => vec![LABELS],
+        "u+1" => vec![LABELS + 1],
+        "q" | "k" => vec![levels(card, args)],
+        "…" if inside == "…" => vec![rows, WIDTH],
+        "…" => vec![WIDTH, 2],
+        _ => panic!("{}: no length for {name} in {text}", card.name),
+    };
+    inside.split(", ").flat_map(length).collect()
+}
+
+/// How many levels of quantiles or intervals the parameters name.
+fn levels(card: &Card, args: &Args) -> usize {
+    let param = card.params.iter().find(|param| ["q", "alphas"].contains(&param.name));
+    let param = param.unwrap_or_else(|| panic!("{} has no levels", card.name));
+    args.one_or_more(param).len()
+}
+
+fn tensor(input: &card::Input, shape: &[usize], random: &mut Random) -> Input {
     let count: usize = shape.iter().product();
-    match domain {
-        Domain::Class | Domain::ClassOrDistribution => {
-            let classes = (0..count).map(|_| random.below(WIDTH) as i64).collect();
-            Input::Whole(Tensor::new(shape.to_vec(), classes))
+    let domain = input.domain;
+    let whole = |draw: &mut dyn FnMut(usize) -> i64| {
+        Input::Whole(Tensor::new(shape.to_vec(), (0..count).map(draw).collect()))
+    };
+    match (domain, input.name) {
+        // Between the blanks that losses of sequences have, the first or the last class.
+        (Domain::Class, _) if input.shape.contains('s') || input.shape.contains('u') => {
+            whole(&mut |_| 1 + random.below(WIDTH - 2) as i64)
         }
-        Domain::ClassList => {
-            let list = |at: usize, random: &mut Random| {
-                if at.is_multiple_of(WIDTH) {
-                    random.below(WIDTH) as i64
-                } else {
-                    random.below(WIDTH + 1) as i64 - 1
-                }
-            };
-            let classes = (0..count).map(|at| list(at, random)).collect();
-            Input::Whole(Tensor::new(shape.to_vec(), classes))
+        (Domain::Class | Domain::ClassOrDistribution, _) => {
+            whole(&mut |_| random.below(WIDTH) as i64)
         }
+        (Domain::Label, _) => whole(&mut |_| random.below(3) as i64),
+        (Domain::Length, "input_lengths") => whole(&mut |_| (FRAMES - random.below(2)) as i64),
+        (Domain::Length, _) => whole(&mut |_| (LABELS - random.below(2)) as i64),
+        (Domain::ClassList, _) => whole(&mut |at| {
+            if at.is_multiple_of(WIDTH) {
+                random.below(WIDTH) as i64
+            } else {
+                random.below(WIDTH + 1) as i64 - 1
+            }
+        }),
         _ => {
-            let values = (0..count).map(|_| f64::from(number(domain, random) as f32)).collect();
+            let draw = |random: &mut Random| match input.name {
+                // Some times are equal, and all lie before the ends of intervals.
+                "time" => 1.0 + random.below(4) as f64,
+                "upper" if input.optional => 5.0 + random.unit(),
+                _ => number(domain, random),
+            };
+            let values = (0..count).map(|_| f64::from(draw(random) as f32)).collect();
             Input::Real(Tensor::new(shape.to_vec(), values))
         }
     }
@@ -108,32 +141,15 @@ fn number(domain: Domain, random: &mut Random) -> f64 {
                 1.0
             }
         }
-        Domain::NotNegative => (10.0 * unit).floor(),
+        Domain::Binary => unit.round(),
+        Domain::Negative => -0.05 - 3.0 * unit,
+        Domain::Cosine => 1.9 * unit - 0.95,
+        Domain::NotNegative => 0.25 + (10.0 * unit).floor(),
         Domain::Positive | Domain::Mean | Domain::Tweedie => 0.2 + 3.0 * unit,
         Domain::AboveMinusOne => 4.0 * unit - 0.9,
         // Above every eps that is drawn: what the clamp does is among the outside values.
         Domain::Variance => 3.5 + 2.0 * unit,
         _ => 6.0 * unit - 3.0,
-    }
-}
-
-/// Frames, labels and lengths that fit each other.
-fn sequences(samples: usize, random: &mut Random) -> Batch {
-    let (frames, labels) = (7, 3);
-    let lengths = |limit: usize, random: &mut Random| {
-        (0..samples).map(|_| (limit - random.below(2)) as i64).collect::<Vec<i64>>()
-    };
-    let scores = tensor(Domain::LogProbability, &[frames, samples, WIDTH], random);
-    let classes = (0..samples * labels).map(|_| 1 + random.below(WIDTH - 1) as i64).collect();
-    let input_lengths = lengths(frames, random);
-    let target_lengths = lengths(labels, random);
-    Batch {
-        inputs: vec![
-            scores,
-            Input::Whole(Tensor::new(vec![samples, labels], classes)),
-            Input::Whole(Tensor::new(vec![samples], input_lengths)),
-            Input::Whole(Tensor::new(vec![samples], target_lengths)),
-        ],
     }
 }
 
@@ -145,16 +161,11 @@ impl Batch {
         args: &Args,
         options: Options,
     ) -> Job<T> {
-        let inputs = self.inputs.iter().map(|input| {
-            Some(match input {
-                Input::Whole(tensor) => Values::Whole(tensor.clone()),
-                Input::Real(tensor) => Values::Real(Tensor {
-                    shape: tensor.shape.clone(),
-                    values: tensor.values.iter().map(|&x| T::of(x)).collect(),
-                    missing: tensor.missing.clone(),
-                }),
-            })
-        });
+        let values = |input: &Input| match input {
+            Input::Whole(tensor) => Values::Whole(tensor.clone()),
+            Input::Real(tensor) => Values::Real(tensor.converted()),
+        };
+        let inputs = self.inputs.iter().map(|input| input.as_ref().map(values));
         Job { card, inputs: inputs.collect(), args: args.clone(), sample_weight: None, options }
     }
 }
@@ -182,7 +193,7 @@ fn moved(card: &Card, kind: ParamKind) -> Vec<Given> {
         ParamKind::Number(bounds) | ParamKind::NumberOrOff(bounds) => numbers(bounds),
         ParamKind::NumberOrList(bounds) => {
             let list = Tensor::new(vec![1], vec![0.3]);
-            if is_elementwise(card) { numbers(bounds) } else { vec![Given::Numbers(list)] }
+            if card.is_elementwise() { numbers(bounds) } else { vec![Given::Numbers(list)] }
         }
         // Other axes than the batch has, or other blanks, would be other batches.
         ParamKind::Integer => vec![],

@@ -25,7 +25,7 @@ const STRANGE: [f64; 14] = [
 /// A batch with strange numbers in some places.
 fn strange(drawn: &mut Batch, random: &mut Random) {
     for input in &mut drawn.inputs {
-        if let Input::Real(tensor) = input {
+        if let Some(Input::Real(tensor)) = input {
             for value in &mut tensor.values {
                 if random.unit() < 0.5 {
                     *value = STRANGE[random.below(STRANGE.len())];
@@ -68,7 +68,7 @@ fn ordinary_numbers_never_give_nan() {
                 let mut random = Random::new(seed + 7);
                 let mut drawn = batch(&loss.card, &args, 3, &mut random);
                 for input in &mut drawn.inputs {
-                    let Input::Real(tensor) = input else { continue };
+                    let Some(Input::Real(tensor)) = input else { continue };
                     for value in &mut tensor.values {
                         // Ties, exact zeros and saturation, inside every domain.
                         *value = if random.unit() < 0.3 { value.round() } else { *value };

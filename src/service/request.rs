@@ -1,7 +1,7 @@
 //! `Request`: what a caller asks of one loss, read but not yet evaluated, whatever the format.
 
 use crate::numeric::args::{Args, Given, expected};
-use crate::numeric::card::{Card, Domain, Param, ParamKind};
+use crate::numeric::card::{Card, Domain, Param, ParamKind, Profile};
 use crate::numeric::fault::{Fault, Kind, Place};
 use crate::numeric::job::{Job, OnEmpty, Options, Reduction, Values};
 use crate::numeric::simd::{Level, Number};
@@ -32,7 +32,7 @@ impl Dtype {
 pub const SCALARS: [&str; 6] = ["reduction", "outputs", "dtype", "on_empty", "validate", "profile"];
 
 /// The parts of an answer that can be asked for.
-pub const OUTPUTS: [&str; 3] = ["loss", "losses", "gradients"];
+pub const OUTPUTS: [&str; 4] = ["loss", "losses", "gradients", "hessian_diagonal"];
 
 /// Which parts of an answer are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Outputs {
     pub losses: bool,
     /// The gradients.
     pub gradients: bool,
+    /// The second derivatives.
+    pub hessian: bool,
 }
 
 /// Everything in a request that is not an array of data. Each can be said in the query and in the
@@ -55,7 +57,7 @@ pub struct Scalars {
     dtype: Option<Dtype>,
     on_empty: Option<OnEmpty>,
     validate: Option<bool>,
-    profile: Option<()>,
+    profile: Option<Profile>,
 }
 
 fn set_once<V: PartialEq>(place: &mut Option<V>, value: V, name: &str) -> Result<(), Refusal> {
@@ -87,12 +89,13 @@ impl Scalars {
     /// # Errors
     /// For a word that is no output, or outputs that contradict the ones set before.
     pub fn set_outputs(&mut self, words: &[String]) -> Result<(), Refusal> {
-        let mut outputs = Outputs { loss: false, losses: false, gradients: false };
+        let mut outputs = Outputs { loss: false, losses: false, gradients: false, hessian: false };
         for word in words {
             match word.as_str() {
                 "loss" => outputs.loss = true,
                 "losses" => outputs.losses = true,
                 "gradients" => outputs.gradients = true,
+                "hessian_diagonal" => outputs.hessian = true,
                 _ => return Err(Refusal::choice("outputs", word, &OUTPUTS)),
             }
         }
@@ -140,8 +143,12 @@ impl Scalars {
                 let on_empty = on_empty.ok_or_else(|| Refusal::choice("on_empty", word, &names))?;
                 set_once(&mut self.on_empty, on_empty, member)
             }
-            _ if word == "torch" => set_once(&mut self.profile, (), member),
-            _ => Err(Refusal::choice("profile", word, &["torch"])),
+            _ => {
+                let profile = Profile::ALL.into_iter().find(|profile| profile.name() == word);
+                let names = Profile::ALL.map(Profile::name);
+                let profile = profile.ok_or_else(|| Refusal::choice("profile", word, &names))?;
+                set_once(&mut self.profile, profile, member)
+            }
         }
     }
 
@@ -243,7 +250,7 @@ impl<T: Number> Request<T> {
 
     /// The outputs that are wanted.
     pub fn outputs(&self) -> Outputs {
-        let default = Outputs { loss: true, losses: false, gradients: true };
+        let default = Outputs { loss: true, losses: false, gradients: true, hessian: false };
         self.scalars.outputs.unwrap_or(default)
     }
 
@@ -279,7 +286,8 @@ impl<T: Number> Request<T> {
             let detail = format!("{name} has {length} elements, but the batch has {rows} rows");
             return Err(Fault::shape(name, detail).hint("send one per leading index"));
         }
-        let mut args = Args::defaults(card);
+        let profile = self.scalars.profile.unwrap_or(Profile::Torch);
+        let mut args = Args::of_profile(card, profile, T::EPSILON);
         for (place, given) in &self.scalars.params {
             args.set(*place, given.clone())?;
             fits::<T>(&card.params[*place], given)?;
@@ -289,7 +297,13 @@ impl<T: Number> Request<T> {
             reduction: self.scalars.reduction.unwrap_or(Reduction::Mean),
             losses: outputs.losses,
             gradients: outputs.gradients,
-            on_empty: self.scalars.on_empty.unwrap_or(OnEmpty::Nan),
+            hessian: outputs.hessian,
+            on_empty: self.scalars.on_empty.unwrap_or(match profile {
+                Profile::Torch | Profile::Optax => OnEmpty::Nan,
+                Profile::Keras => OnEmpty::Zero,
+                Profile::Sklearn => OnEmpty::Error,
+            }),
+            mean_by_count: matches!(profile, Profile::Keras | Profile::Optax),
             validate: self.scalars.validate.unwrap_or(true),
             level,
             threads,

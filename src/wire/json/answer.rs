@@ -76,7 +76,11 @@ pub fn write<T: Print>(answer: &Answer<T>) -> Vec<u8> {
     }
     if answer.outputs.gradients {
         writer.member("gradients");
-        writer.gradients(outcome);
+        writer.named(&outcome.gradients);
+    }
+    if answer.outputs.hessian {
+        writer.member("hessian_diagonal");
+        writer.named(&outcome.hessian);
     }
     writer.member("reduction");
     writer.word(answer.reduction.name());
@@ -155,15 +159,16 @@ impl Writer {
         x.print(&mut self.out, &mut self.buffer);
     }
 
-    fn gradients<T: Print>(&mut self, outcome: &Outcome<T>) {
+    /// An object of tensors.
+    fn named<T: Print>(&mut self, tensors: &[(&'static str, Tensor<T>)]) {
         self.out.push(b'{');
-        for (number, (name, gradient)) in outcome.gradients.iter().enumerate() {
+        for (number, (name, tensor)) in tensors.iter().enumerate() {
             if 0 < number {
                 self.out.push(b',');
             }
             self.word(name);
             self.out.push(b':');
-            self.tensor(gradient);
+            self.tensor(tensor);
         }
         self.out.push(b'}');
     }

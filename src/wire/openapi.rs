@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::catalogue::FILTERS;
 use super::problem::Code;
 use super::{ROUTES, answer};
-use crate::numeric::card::{Card, Default, Domain, Input, Param, ParamKind};
+use crate::numeric::card::{Card, Default, Domain, Input, Param, ParamKind, Profile};
 use crate::numeric::catalogue;
 use crate::service::metrics::VERSION;
 use crate::service::request::OUTPUTS;
@@ -82,10 +83,7 @@ fn operation(path: &str, method: &str) -> Value {
         }));
     }
     if path == "/loss" {
-        for (name, doc) in [
-            ("family", "only losses of this family"),
-            ("search", "only losses whose card has this word"),
-        ] {
+        for (name, doc) in FILTERS {
             parameters.push(json!({"name": name, "in": "query", "description": doc, "schema": {"type": "string"}}));
         }
     }
@@ -146,7 +144,10 @@ fn evaluation(card: &Card) -> Value {
     properties
         .insert("on_empty".into(), json!({"enum": ["nan", "zero", "error"], "default": "nan"}));
     properties.insert("validate".into(), json!({"type": "boolean", "default": true}));
-    properties.insert("profile".into(), json!({"enum": ["torch"], "default": "torch"}));
+    properties.insert(
+        "profile".into(),
+        json!({"enum": Profile::ALL.map(Profile::name), "default": "torch"}),
+    );
     let key = json!({"type": ["string", "integer"]});
     for name in ["groups", "ids"] {
         properties.insert(name.into(), json!({"type": "array", "items": key}));
@@ -256,6 +257,7 @@ fn answer_schema() -> Value {
             "loss": reference("Labels"),
             "losses": reference("Labels"),
             "gradients": {"type": "object", "additionalProperties": reference("Tensor")},
+            "hessian_diagonal": {"type": "object", "additionalProperties": reference("Tensor")},
             "reduction": {"enum": ["none", "mean", "sum", "batchmean"]},
             "dtype": {"enum": ["float32", "float64"]},
             "count": {"type": "integer", "description": "loss elements that entered the reduction"},

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::Response;
 
-use super::catalogue::{curl, shown_default};
+use super::catalogue::{curl, shown_value};
 use super::{ROUTES, answer};
 use crate::numeric::args::expected;
 use crate::numeric::card::Card;
@@ -73,7 +73,7 @@ fn page() -> String {
     html.push_str("</p>\n");
     for family in FAMILIES {
         let _ = writeln!(html, "<h2>{}</h2>", family.title);
-        for loss in family.losses {
+        for loss in family.losses() {
             section(&mut html, &loss.card);
         }
     }
@@ -105,7 +105,7 @@ fn section(html: &mut String, card: &Card) {
             html,
             "<tr><td><code>{}</code> = {}</td><td>{}</td><td>{}</td></tr>",
             param.name,
-            shown_default(param),
+            shown_value(param.default),
             escaped(&expected(param.kind)),
             escaped(param.doc)
         );

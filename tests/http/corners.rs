@@ -42,6 +42,147 @@ fn infinitely_wrong_has_a_finite_gradient() {
 }
 
 #[test]
+fn a_limit_that_is_finite_is_the_answer_where_libraries_have_nan() {
+    let far = "Infinity";
+    let wrong = "-Infinity";
+    let cases = [
+        (
+            "cross_entropy",
+            json!({"predictions": [[far, 0.5]], "targets": [0]}),
+            json!(0.0),
+            json!([[0.0, 0.0]]),
+        ),
+        (
+            "cross_entropy",
+            json!({"predictions": [[far, 0.5]], "targets": [1]}),
+            json!(far),
+            json!([[1.0, -1.0]]),
+        ),
+        (
+            "binary_cross_entropy_with_logits",
+            json!({"predictions": [far], "targets": [1]}),
+            json!(0.0),
+            json!([0.0]),
+        ),
+        ("poisson_nll", json!({"predictions": [wrong], "targets": [0]}), json!(0.0), json!([0.0])),
+        ("poisson_nll", json!({"predictions": [far], "targets": [2]}), json!(far), json!([far])),
+        (
+            "poisson_deviance",
+            json!({"predictions": [far], "targets": [0]}),
+            json!(far),
+            json!([2.0]),
+        ),
+        (
+            "tweedie_nll",
+            json!({"predictions": [800], "targets": [2], "params": {"power": 0}}),
+            json!(far),
+            json!([far]),
+        ),
+        ("msle", json!({"predictions": [far], "targets": [1]}), json!(far), json!([0.0])),
+        ("smape", json!({"predictions": [far], "targets": [1]}), json!(2.0), json!([0.0])),
+        (
+            "rmse",
+            json!({"predictions": [far, 1], "targets": [0, 0]}),
+            json!(far),
+            json!([0.5_f64.sqrt(), 0.0]),
+        ),
+        ("asymmetric", json!({"predictions": [wrong], "targets": [1]}), json!(far), json!([-1.0])),
+        (
+            "sigmoid_focal",
+            json!({"predictions": [wrong], "targets": [1], "params": {"alpha": 0}}),
+            json!(0.0),
+            json!([0.0]),
+        ),
+        (
+            "softmax_focal",
+            json!({"predictions": [[1000, -1000]], "targets": [0], "params": {"gamma": 0.5}}),
+            json!(0.0),
+            json!([[0.0, 0.0]]),
+        ),
+        (
+            "softmax_focal",
+            json!({"predictions": [[-1000, 1000]], "targets": [0], "params": {"gamma": 0.5}}),
+            json!(2000.0),
+            json!([[-1.0, 1.0]]),
+        ),
+        (
+            "categorical_hinge",
+            json!({"predictions": [[far, 0]], "targets": [[1, 0]]}),
+            json!(0.0),
+            json!([[0.0, 0.0]]),
+        ),
+        ("z_loss", json!({"predictions": [[far, 0]]}), json!(far), json!([[far, 0.0]])),
+        (
+            "list_mle",
+            json!({"predictions": [[far, 0]], "targets": [[1, 0]]}),
+            json!(0.0),
+            json!([[0.0, 0.0]]),
+        ),
+        (
+            "approx_ndcg",
+            json!({"predictions": [[far, 0]], "targets": [[1, 0]]}),
+            json!(-1.0),
+            json!([[0.0, 0.0]]),
+        ),
+        (
+            "cox_ph",
+            json!({"predictions": [far, 0], "time": [1, 2], "event": [1, 1]}),
+            json!(0.0),
+            json!([0.0, 0.0]),
+        ),
+        (
+            "hellinger",
+            json!({"predictions": [[0, 1]], "targets": [[0, 1]]}),
+            json!(0.0),
+            json!([[0.5, 0.0]]),
+        ),
+        (
+            "psi",
+            json!({"predictions": [[0, 1]], "targets": [[0, 1]]}),
+            json!(0.0),
+            json!([[0.0, 0.0]]),
+        ),
+        (
+            "js_div",
+            json!({"predictions": [[0, 1]], "targets": [[0.5, 0.5]]}),
+            json!(0.215_761_55),
+            json!([[wrong, 0.143_841_04]]),
+        ),
+        (
+            "cosine_distance",
+            json!({"predictions": [[0, 0]], "targets": [[1, 0]]}),
+            json!(1.0),
+            json!([[0.0, 0.0]]),
+        ),
+        (
+            "cosine_embedding",
+            json!({"input1": [[1e30, 0]], "input2": [[1, 1]], "targets": [1]}),
+            json!(1.0 - 0.5_f64.sqrt()),
+            json!([[0.0, -7.071_068e-31]]),
+        ),
+        (
+            "dice",
+            json!({"predictions": [[0, 0]], "targets": [[0, 0]], "params": {"smooth": 0}}),
+            json!(0.0),
+            json!([[0.0, 0.0]]),
+        ),
+        (
+            "crps_gaussian",
+            json!({"predictions": [1], "scale": [0], "targets": [3]}),
+            json!(2.0),
+            json!([-1.0]),
+        ),
+    ];
+    for (loss, request, value, gradient) in cases {
+        check(loss, &request, &value, &gradient);
+    }
+    // A class that is impossible in a frame, though the sample is not.
+    let request = json!({"predictions": [[[wrong, 0]], [[wrong, 0]], [[0, wrong]]], "targets": [[1]],
+                         "input_lengths": [3], "target_lengths": [1]});
+    check("ctc", &request, &json!(0.0), &json!([[[0.0, 0.0]], [[0.0, 0.0]], [[0.0, 0.0]]]));
+}
+
+#[test]
 fn weights_of_zero_make_a_mean_over_nothing() {
     let request = json!({"predictions": [1, 2], "targets": [0, 0], "sample_weight": [0, 0],
                          "on_empty": "zero"});

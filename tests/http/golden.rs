@@ -48,6 +48,10 @@ fn cases() -> Vec<Case> {
 fn disagreement(server: &Server, case: &Case, dtype: &str, tolerance: f64) -> Option<String> {
     let mut request = case.request.clone();
     request["dtype"] = json!(dtype);
+    let second = case.answer.get("hessian_diagonal");
+    if second.is_some() {
+        request["outputs"] = json!(["loss", "gradients", "hessian_diagonal"]);
+    }
     let answer = server.post(&format!("/loss/{}", case.loss), request.to_string());
     if answer.status() != 200 {
         return Some(answer.text().to_owned());
@@ -56,15 +60,21 @@ fn disagreement(server: &Server, case: &Case, dtype: &str, tolerance: f64) -> Op
     if let Some(difference) = difference(&got["loss"], &case.answer["loss"], tolerance) {
         return Some(format!("loss: {difference}"));
     }
-    let expected = case.answer["gradients"].as_object()?;
+    let gradients = by_input(&got["gradients"], &case.answer["gradients"], tolerance);
+    gradients.or_else(|| by_input(&got["hessian_diagonal"], second?, tolerance))
+}
+
+/// What differs between two objects of tensors by input.
+fn by_input(got: &Value, expected: &Value, tolerance: f64) -> Option<String> {
+    let expected = expected.as_object()?;
     let names: BTreeSet<&String> = expected.keys().collect();
-    let got_names: BTreeSet<&String> = got["gradients"].as_object().unwrap().keys().collect();
+    let got_names: BTreeSet<&String> = got.as_object().unwrap().keys().collect();
     if names != got_names {
-        return Some(format!("gradients of {got_names:?} and not {names:?}"));
+        return Some(format!("derivatives in {got_names:?} and not {names:?}"));
     }
-    expected.iter().find_map(|(name, gradient)| {
-        let difference = difference(&got["gradients"][name], gradient, tolerance)?;
-        Some(format!("gradient of {name}: {difference}"))
+    expected.iter().find_map(|(name, tensor)| {
+        let difference = difference(&got[name], tensor, tolerance)?;
+        Some(format!("derivative in {name}: {difference}"))
     })
 }
 

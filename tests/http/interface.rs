@@ -19,13 +19,101 @@ fn the_catalogue_lists_every_loss_and_can_be_filtered() {
         losses.iter().map(|card| card["name"].as_str().unwrap().to_owned()).collect()
     };
     for family in FAMILIES {
-        let expected: Vec<&str> = family.losses.iter().map(|loss| loss.card.name).collect();
+        let expected: Vec<&str> = family.losses().map(|loss| loss.card.name).collect();
         assert_eq!(names(&format!("/loss?family={}", family.name)), expected);
     }
-    assert_eq!(names("/loss?search=pinball"), ["quantile"]);
+    assert_eq!(names("/loss?search=pinball"), ["quantile", "crps_quantile"]);
     assert!(names("/loss?search=zzz").is_empty());
+    assert!(names("/loss?task=survival").contains(&"cox_ph".to_owned()));
+    assert!(names("/loss?activation=log-softmax").contains(&"nll".to_owned()));
+    assert!(!names("/loss?activation=logits").contains(&"nll".to_owned()));
+    assert_eq!(names("/loss?domain=-1+or+1&family=embedding&task=embedding"), ["cosine_embedding"]);
+    assert_eq!(names("/loss?profile=sklearn"), ["binary_cross_entropy"]);
+    for wrong in ["family=nothing", "task=cooking", "activation=relu", "profile=jax"] {
+        let answer = server.get(&format!("/loss?{wrong}"));
+        assert_eq!(answer.status(), 400, "{wrong}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("must be one of"), "{wrong}");
+    }
     assert_eq!(server.get("/loss?family=nothing").status(), 400);
     assert_eq!(server.get("/loss?colour=red").status(), 400);
+}
+
+#[test]
+fn a_question_is_answered_with_a_ranked_short_list() {
+    let server = Server::new();
+    let answer = server.get("/loss?for=regression+with+outliers").json();
+    assert_eq!(answer["understood"]["tasks"], json!(["regression"]));
+    assert_eq!(answer["understood"]["outliers"], json!(true));
+    let losses = answer["losses"].as_array().unwrap();
+    assert!(3 <= losses.len() && losses.len() <= 5);
+    assert_eq!((&losses[0]["name"], &losses[0]["rank"]), (&json!("huber"), &json!(1)));
+    for entry in losses {
+        assert!(entry["why"].as_str().unwrap().ends_with('.'));
+        assert_eq!(server.get(entry["card"].as_str().unwrap()).status(), 200);
+    }
+    let request =
+        Request::get("/loss?for=rare+positives,+binary,+logits").header("accept", "text/plain");
+    let answer = server.send(request.body(Body::empty()).unwrap());
+    assert!(answer.text().starts_with("sigmoid_focal\n    "), "{}", answer.text());
+    for useless in ["/loss?for=", "/loss?for=flugelhorn", "/loss?for=ranking&family=boxes"] {
+        let answer = server.get(useless);
+        assert_eq!(answer.status(), 400, "{useless}");
+        assert!(answer.json()["hint"].is_string(), "{useless}");
+    }
+}
+
+#[test]
+fn second_derivatives_are_there_where_a_loss_has_them() {
+    let server = Server::new();
+    for loss in catalogue::all() {
+        let card = &loss.card;
+        let path = format!("/loss/{}?outputs=hessian_diagonal", card.name);
+        let answer = server.post(&path, card.example);
+        let described = server.get(&format!("/loss/{}", card.name)).json();
+        assert_eq!(described["has_hessian_diagonal"], json!(loss.has_hessian));
+        if loss.has_hessian {
+            let answer = answer.json();
+            let names: Vec<&String> =
+                answer["hessian_diagonal"].as_object().unwrap().keys().collect();
+            let inputs = card.inputs.iter().filter(|input| input.differentiable);
+            assert_eq!(names, inputs.map(|input| input.name).collect::<Vec<_>>(), "{}", card.name);
+            assert!(answer.get("gradients").is_none());
+        } else {
+            assert_eq!(answer.status(), 422, "{}", card.name);
+            assert_eq!(answer.json()["pointer"], json!("/outputs"));
+        }
+        let elementwise = card.is_elementwise() || card.name.ends_with("cross_entropy");
+        assert!(elementwise || !loss.has_hessian, "{}", card.name);
+        assert!(!card.is_elementwise() || loss.has_hessian, "{}", card.name);
+    }
+}
+
+#[test]
+fn a_profile_gives_way_to_what_the_request_says() {
+    let server = Server::new();
+    let body = r#"{"predictions":[0.5,-1.0,2.0],"targets":[1,0,1],"params":{"alpha":0.25},"profile":"keras"}"#;
+    let plain = r#"{"predictions":[0.5,-1.0,2.0],"targets":[1,0,1]}"#;
+    let loss =
+        |body: &str| server.post("/loss/sigmoid_focal", body.to_owned()).json()["loss"].clone();
+    assert_eq!(loss(body), loss(plain));
+    let empty = |profile: &str| {
+        server.post(
+            "/loss/mse",
+            format!(r#"{{"predictions":[],"targets":[],"profile":"{profile}"}}"#),
+        )
+    };
+    assert_eq!(empty("torch").json()["loss"], json!("NaN"));
+    assert_eq!(empty("keras").json()["loss"], json!(0.0));
+    assert_eq!(empty("sklearn").status(), 422);
+    assert_eq!(
+        server
+            .post(
+                "/loss/mse?on_empty=zero",
+                r#"{"predictions":[],"targets":[],"profile":"sklearn"}"#
+            )
+            .json()["loss"],
+        json!(0.0)
+    );
 }
 
 #[test]

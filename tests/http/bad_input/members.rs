@@ -209,7 +209,12 @@ const PARAMS: &[(&str, &str, &str)] = &[
     ("multi_margin", r#""p":1.5"#, "422 bad-parameter at /params/p"),
     ("multi_margin", r#""margin":"Infinity""#, "422 bad-parameter at /params/margin"),
     ("multi_margin", r#""weight":[1,2]"#, "422 bad-parameter at /params/weight"),
-    ("multi_margin", r#""ignore_index":0"#, "422 unknown-parameter at /params/ignore_index, hint"),
+    (
+        "multilabel_margin",
+        r#""ignore_index":0"#,
+        "422 unknown-parameter at /params/ignore_index, hint",
+    ),
+    ("multi_margin", r#""ignore_index":0.5"#, "422 bad-parameter at /params/ignore_index"),
     ("cosine_embedding", r#""margin":"NaN""#, "422 bad-parameter at /params/margin"),
     ("margin_ranking", r#""margin":"-Infinity""#, "422 bad-parameter at /params/margin"),
     ("hinge_embedding", r#""margin":null"#, "422 bad-parameter at /params/margin"),

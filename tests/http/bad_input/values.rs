@@ -45,7 +45,7 @@ const PAIRS: &[(&str, &str, &str, &str)] = &[
     ("nll", "[-1,-2]", "[0,1]", "422 shape-mismatch at /targets, hint"),
     ("multi_margin", "[[1,2],[3,4]]", "[[0,1],[1,0]]", "422 shape-mismatch at /targets, hint"),
     ("multi_margin", "[[1,2],[3,4]]", "[0]", "422 shape-mismatch at /targets, hint"),
-    ("multi_margin", "[[[1,2],[3,4]]]", "[[0,1]]", "422 shape-mismatch at /predictions, hint"),
+    ("multi_margin", "[[[1,2],[3,4]]]", "[0,1]", "422 shape-mismatch at /targets, hint"),
     ("multilabel_margin", "[[1,2],[3,4]]", "[0,1]", "422 shape-mismatch at /targets, hint"),
     ("multilabel_margin", "[[1,2],[3,4]]", "[[0,1]]", "422 shape-mismatch at /targets, hint"),
     ("multilabel_margin", "[[[1,2]]]", "[[[0,1]]]", "422 shape-mismatch at /predictions, hint"),

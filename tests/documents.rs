@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use lossd::config;
 use lossd::numeric::args::expected;
-use lossd::numeric::card::Card;
-use lossd::numeric::catalogue::{FAMILIES, find};
+use lossd::numeric::card::{Card, PresetValue, Profile, Task};
+use lossd::numeric::catalogue::{FAMILIES, all, find};
+use lossd::numeric::loss::Loss;
 use lossd::numeric::simd::Level;
 use lossd::service::metrics;
 use lossd::service::request::{Dtype, Scalars};
-use lossd::wire::catalogue::{curl, shown_default};
+use lossd::wire::catalogue::{curl, shown_value};
 use lossd::wire::evaluate::{Clock, Form, respond};
 use lossd::wire::openapi;
 use lossd::wire::problem::Code;
@@ -92,35 +93,114 @@ fn the_settings_are_up_to_date() {
 #[test]
 fn the_losses_are_up_to_date() {
     let mut text = format!(
-        "# Losses\n\n{GENERATED}\n\n`n` samples, `c` classes, `d` features, `…` any axes. p stands for the first \
-         input, t for the targets.\n"
+        "# Losses\n\n{GENERATED}\n\n{} losses: [which one](#which-one), then each by itself. \
+         `GET /loss?for=regression+with+outliers` answers the same question, `GET /loss/huber` shows one of \
+         them as JSON.\n\n\
+         Shapes are in letters: `n` samples, `c` classes, `d` features, `l` items of a list, `…` any axes. In \
+         formulas p stands for the first input and t for the targets. Every loss takes `sample_weight`, \
+         missing labels (`null`), `on_empty`, and the reductions `none`, `mean` and `sum`, as \
+         [contract.md](contract.md) says; gradients are there for every input that is not a label, a length \
+         or a mask.\n",
+        all().count()
     );
+    which_one(&mut text);
+    profiles(&mut text);
+    text.push_str("\n# All of them\n");
     for family in FAMILIES {
         let names: Vec<String> =
-            family.losses.iter().map(|l| format!("[{0}](#{0})", l.card.name)).collect();
+            family.losses().map(|l| format!("[{0}](#{0})", l.card.name)).collect();
         let _ = writeln!(text, "\n- {}: {}", family.title, names.join(", "));
     }
     for family in FAMILIES {
         let _ = writeln!(text, "\n# {}", family.title);
-        for loss in family.losses {
-            section(&mut text, &loss.card);
+        for loss in family.losses() {
+            section(&mut text, loss);
         }
     }
     up_to_date("losses.md", &text);
 }
 
-fn section(text: &mut String, card: &Card) {
+/// For each task, the losses whose first task it is.
+fn which_one(text: &mut String) {
+    text.push_str("\n# Which one\n");
+    for task in Task::ALL {
+        let _ = writeln!(
+            text,
+            "\n## Task: {}\n\n| loss | use case | output activation | sensitive to outliers |\n\
+             | --- | --- | --- | --- |",
+            task.name()
+        );
+        for card in all().map(|loss| &loss.card).filter(|card| card.tasks[0] == task) {
+            let _ = writeln!(
+                text,
+                "| [{0}](#{0}) | {1} | {2} | {3} |",
+                card.name, card.use_case, card.activation, card.outliers
+            );
+        }
+        let also: Vec<String> = all()
+            .filter(|loss| loss.card.tasks[1..].contains(&task))
+            .map(|loss| format!("[{0}](#{0})", loss.card.name))
+            .collect();
+        if !also.is_empty() {
+            let _ = writeln!(text, "\nAlso: {}.", also.join(", "));
+        }
+    }
+}
+
+/// What each profile sets.
+fn profiles(text: &mut String) {
+    text.push_str(
+        "\n# Profiles\n\n`\"profile\": \"keras\"` sets the defaults in which that library differs; what a \
+         request says itself always wins. In every loss `keras` and `optax` put the classes on the last axis \
+         (`class_axis` -1) and divide a weighted mean by the number of elements instead of the sum of weights; a \
+         mean over nothing is 0 for `keras` and an error for `sklearn`.\n\n\
+         | loss | keras | sklearn | optax |\n| --- | --- | --- | --- |\n",
+    );
+    for card in all().map(|loss| &loss.card).filter(|card| !card.presets.is_empty()) {
+        let of = |profile: Profile| {
+            let presets = card.presets.iter().filter(|preset| preset.profile == profile);
+            let shown = presets.map(|preset| {
+                let value = match preset.value {
+                    PresetValue::Is(value) => shown_value(value),
+                    PresetValue::Epsilon => "precision of the dtype".to_owned(),
+                };
+                format!("`{}` {value}", preset.param)
+            });
+            shown.collect::<Vec<_>>().join(", ")
+        };
+        let _ = writeln!(
+            text,
+            "| [{0}](#{0}) | {1} | {2} | {3} |",
+            card.name,
+            of(Profile::Keras),
+            of(Profile::Sklearn),
+            of(Profile::Optax)
+        );
+    }
+}
+
+fn section(text: &mut String, loss: &Loss) {
+    let card = &loss.card;
     let _ = writeln!(text, "\n## {}\n\n**{}.** {}\n", card.name, card.title, card.summary);
     let _ = writeln!(text, "```math\n{}\n```\n", card.formula);
+    let tasks: Vec<&str> = card.tasks.iter().map(|task| task.name()).collect();
+    let _ = writeln!(text, "Use it for {} ({}).", card.use_case, tasks.join(", "));
+    let _ = writeln!(text, "Output activation: {}.", card.activation);
+    let _ = writeln!(text, "Sensitive to outliers: {}.\n", card.outliers);
     text.push_str("| input | shape | values | meaning |\n| --- | --- | --- | --- |\n");
     for input in card.inputs {
         let values = input.domain.describe();
-        let _ = writeln!(text, "| `{}` | {} | {values} | {} |", input.name, input.shape, input.doc);
+        let optional = if input.optional { " (optional)" } else { "" };
+        let _ = writeln!(
+            text,
+            "| `{}`{optional} | {} | {values} | {} |",
+            input.name, input.shape, input.doc
+        );
     }
     if !card.params.is_empty() {
         text.push_str("\n| parameter | default | values | meaning |\n| --- | --- | --- | --- |\n");
         for param in card.params {
-            let (default, values) = (shown_default(param), expected(param.kind));
+            let (default, values) = (shown_value(param.default), expected(param.kind));
             let _ = writeln!(text, "| `{}` | {default} | {values} | {} |", param.name, param.doc);
         }
     }
@@ -132,9 +212,9 @@ fn section(text: &mut String, card: &Card) {
     );
     let _ = writeln!(text, "- Unreduced: {}.", card.unreduced);
     let _ = writeln!(text, "- Gradient at kinks: {}.", card.kinks);
-    let _ = writeln!(text, "- Used for: {}.", card.use_case);
-    let _ = writeln!(text, "- Output activation: {}.", card.activation);
-    let _ = writeln!(text, "- Sensitive to outliers: {}.", card.outliers);
+    if loss.has_hessian {
+        text.push_str("- Second derivatives: `hessian_diagonal` in `outputs`.\n");
+    }
     let _ = writeln!(text, "- Source: {}.", card.source);
     for difference in card.differences {
         let _ = writeln!(text, "- Differs: {difference}.");

@@ -41,145 +41,94 @@ fn infinitely_wrong_has_a_finite_gradient() {
     check("sigmoid_focal", &wrong, &json!(["Infinity", "Infinity"]), &json!([-0.25, 0.75]));
 }
 
+/// Losses whose limit, or that of the gradient, is finite where libraries have NaN: the request, the
+/// loss, and the gradient of the first input.
+const LIMITS: &[(&str, &str, &str, &str)] = &[
+    ("cross_entropy", r#"{"predictions":[["Infinity",0.5]],"targets":[0]}"#, "0", "[[0,0]]"),
+    (
+        "cross_entropy",
+        r#"{"predictions":[["Infinity",0.5]],"targets":[1]}"#,
+        r#""Infinity""#,
+        "[[1,-1]]",
+    ),
+    ("bce_with_logits", r#"{"predictions":["Infinity"],"targets":[1]}"#, "0", "[0]"),
+    ("poisson_nll", r#"{"predictions":["-Infinity"],"targets":[0]}"#, "0", "[0]"),
+    (
+        "poisson_nll",
+        r#"{"predictions":["Infinity"],"targets":[2]}"#,
+        r#""Infinity""#,
+        r#"["Infinity"]"#,
+    ),
+    ("poisson_deviance", r#"{"predictions":["Infinity"],"targets":[0]}"#, r#""Infinity""#, "[2]"),
+    (
+        "tweedie_nll",
+        r#"{"predictions":[800],"targets":[2],"params":{"power":0}}"#,
+        r#""Infinity""#,
+        r#"["Infinity"]"#,
+    ),
+    ("msle", r#"{"predictions":["Infinity"],"targets":[1]}"#, r#""Infinity""#, "[0]"),
+    ("smape", r#"{"predictions":["Infinity"],"targets":[1]}"#, "2", "[0]"),
+    (
+        "rmse",
+        r#"{"predictions":["Infinity",1],"targets":[0,0]}"#,
+        r#""Infinity""#,
+        "[0.7071067811865476,0]",
+    ),
+    ("asymmetric", r#"{"predictions":["-Infinity"],"targets":[1]}"#, r#""Infinity""#, "[-1]"),
+    (
+        "sigmoid_focal",
+        r#"{"predictions":["-Infinity"],"targets":[1],"params":{"alpha":0}}"#,
+        "0",
+        "[0]",
+    ),
+    (
+        "softmax_focal",
+        r#"{"predictions":[[1000,-1000]],"targets":[0],"params":{"gamma":0.5}}"#,
+        "0",
+        "[[0,0]]",
+    ),
+    (
+        "softmax_focal",
+        r#"{"predictions":[[-1000,1000]],"targets":[0],"params":{"gamma":0.5}}"#,
+        "2000",
+        "[[-1,1]]",
+    ),
+    ("categorical_hinge", r#"{"predictions":[["Infinity",0]],"targets":[[1,0]]}"#, "0", "[[0,0]]"),
+    ("z_loss", r#"{"predictions":[["Infinity",0]]}"#, r#""Infinity""#, r#"[["Infinity",0]]"#),
+    ("list_mle", r#"{"predictions":[["Infinity",0]],"targets":[[1,0]]}"#, "0", "[[0,0]]"),
+    ("approx_ndcg", r#"{"predictions":[["Infinity",0]],"targets":[[1,0]]}"#, "-1", "[[0,0]]"),
+    ("cox_ph", r#"{"predictions":["Infinity",0],"time":[1,2],"event":[1,1]}"#, "0", "[0,0]"),
+    ("hellinger", r#"{"predictions":[[0,1]],"targets":[[0,1]]}"#, "0", "[[0.5,0]]"),
+    ("psi", r#"{"predictions":[[0,1]],"targets":[[0,1]]}"#, "0", "[[0,0]]"),
+    (
+        "js_div",
+        r#"{"predictions":[[0,1]],"targets":[[0.5,0.5]]}"#,
+        "0.21576155",
+        r#"[["-Infinity",0.14384104]]"#,
+    ),
+    ("cosine_distance", r#"{"predictions":[[0,0]],"targets":[[1,0]]}"#, "1", "[[0,0]]"),
+    (
+        "cosine_embedding",
+        r#"{"input1":[[1e30,0]],"input2":[[1,1]],"targets":[1]}"#,
+        "0.2928932188",
+        "[[0,-7.071068e-31]]",
+    ),
+    ("dice", r#"{"predictions":[[0,0]],"targets":[[0,0]],"params":{"smooth":0}}"#, "0", "[[0,0]]"),
+    ("crps_gaussian", r#"{"predictions":[1],"scale":[0],"targets":[3]}"#, "2", "[-1]"),
+    (
+        "ctc",
+        r#"{"predictions":[[["-Infinity",0]],[["-Infinity",0]],[[0,"-Infinity"]]],"targets":[[1]],"input_lengths":[3],"target_lengths":[1]}"#,
+        "0",
+        "[[[0,0]],[[0,0]],[[0,0]]]",
+    ),
+];
+
 #[test]
-fn a_limit_that_is_finite_is_the_answer_where_libraries_have_nan() {
-    let far = "Infinity";
-    let wrong = "-Infinity";
-    let cases = [
-        (
-            "cross_entropy",
-            json!({"predictions": [[far, 0.5]], "targets": [0]}),
-            json!(0.0),
-            json!([[0.0, 0.0]]),
-        ),
-        (
-            "cross_entropy",
-            json!({"predictions": [[far, 0.5]], "targets": [1]}),
-            json!(far),
-            json!([[1.0, -1.0]]),
-        ),
-        (
-            "binary_cross_entropy_with_logits",
-            json!({"predictions": [far], "targets": [1]}),
-            json!(0.0),
-            json!([0.0]),
-        ),
-        ("poisson_nll", json!({"predictions": [wrong], "targets": [0]}), json!(0.0), json!([0.0])),
-        ("poisson_nll", json!({"predictions": [far], "targets": [2]}), json!(far), json!([far])),
-        (
-            "poisson_deviance",
-            json!({"predictions": [far], "targets": [0]}),
-            json!(far),
-            json!([2.0]),
-        ),
-        (
-            "tweedie_nll",
-            json!({"predictions": [800], "targets": [2], "params": {"power": 0}}),
-            json!(far),
-            json!([far]),
-        ),
-        ("msle", json!({"predictions": [far], "targets": [1]}), json!(far), json!([0.0])),
-        ("smape", json!({"predictions": [far], "targets": [1]}), json!(2.0), json!([0.0])),
-        (
-            "rmse",
-            json!({"predictions": [far, 1], "targets": [0, 0]}),
-            json!(far),
-            json!([0.5_f64.sqrt(), 0.0]),
-        ),
-        ("asymmetric", json!({"predictions": [wrong], "targets": [1]}), json!(far), json!([-1.0])),
-        (
-            "sigmoid_focal",
-            json!({"predictions": [wrong], "targets": [1], "params": {"alpha": 0}}),
-            json!(0.0),
-            json!([0.0]),
-        ),
-        (
-            "softmax_focal",
-            json!({"predictions": [[1000, -1000]], "targets": [0], "params": {"gamma": 0.5}}),
-            json!(0.0),
-            json!([[0.0, 0.0]]),
-        ),
-        (
-            "softmax_focal",
-            json!({"predictions": [[-1000, 1000]], "targets": [0], "params": {"gamma": 0.5}}),
-            json!(2000.0),
-            json!([[-1.0, 1.0]]),
-        ),
-        (
-            "categorical_hinge",
-            json!({"predictions": [[far, 0]], "targets": [[1, 0]]}),
-            json!(0.0),
-            json!([[0.0, 0.0]]),
-        ),
-        ("z_loss", json!({"predictions": [[far, 0]]}), json!(far), json!([[far, 0.0]])),
-        (
-            "list_mle",
-            json!({"predictions": [[far, 0]], "targets": [[1, 0]]}),
-            json!(0.0),
-            json!([[0.0, 0.0]]),
-        ),
-        (
-            "approx_ndcg",
-            json!({"predictions": [[far, 0]], "targets": [[1, 0]]}),
-            json!(-1.0),
-            json!([[0.0, 0.0]]),
-        ),
-        (
-            "cox_ph",
-            json!({"predictions": [far, 0], "time": [1, 2], "event": [1, 1]}),
-            json!(0.0),
-            json!([0.0, 0.0]),
-        ),
-        (
-            "hellinger",
-            json!({"predictions": [[0, 1]], "targets": [[0, 1]]}),
-            json!(0.0),
-            json!([[0.5, 0.0]]),
-        ),
-        (
-            "psi",
-            json!({"predictions": [[0, 1]], "targets": [[0, 1]]}),
-            json!(0.0),
-            json!([[0.0, 0.0]]),
-        ),
-        (
-            "js_div",
-            json!({"predictions": [[0, 1]], "targets": [[0.5, 0.5]]}),
-            json!(0.215_761_55),
-            json!([[wrong, 0.143_841_04]]),
-        ),
-        (
-            "cosine_distance",
-            json!({"predictions": [[0, 0]], "targets": [[1, 0]]}),
-            json!(1.0),
-            json!([[0.0, 0.0]]),
-        ),
-        (
-            "cosine_embedding",
-            json!({"input1": [[1e30, 0]], "input2": [[1, 1]], "targets": [1]}),
-            json!(1.0 - 0.5_f64.sqrt()),
-            json!([[0.0, -7.071_068e-31]]),
-        ),
-        (
-            "dice",
-            json!({"predictions": [[0, 0]], "targets": [[0, 0]], "params": {"smooth": 0}}),
-            json!(0.0),
-            json!([[0.0, 0.0]]),
-        ),
-        (
-            "crps_gaussian",
-            json!({"predictions": [1], "scale": [0], "targets": [3]}),
-            json!(2.0),
-            json!([-1.0]),
-        ),
-    ];
-    for (loss, request, value, gradient) in cases {
-        check(loss, &request, &value, &gradient);
+fn a_limit_that_is_finite_is_the_answer() {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    for (loss, request, value, gradient) in LIMITS {
+        check(loss, &read(request), &read(value), &read(gradient));
     }
-    // A class that is impossible in a frame, though the sample is not.
-    let request = json!({"predictions": [[[wrong, 0]], [[wrong, 0]], [[0, wrong]]], "targets": [[1]],
-                         "input_lengths": [3], "target_lengths": [1]});
-    check("ctc", &request, &json!(0.0), &json!([[[0.0, 0.0]], [[0.0, 0.0]], [[0.0, 0.0]]]));
 }
 
 #[test]
@@ -255,4 +204,46 @@ fn what_torch_forbids_is_refused() {
 fn one_number_is_a_weight_for_all() {
     let request = json!({"predictions": [0.0], "targets": [1], "params": {"pos_weight": 2}});
     check("bce_with_logits", &request, &json!(2.0 * std::f64::consts::LN_2), &json!([-1.0]));
+}
+
+#[test]
+fn a_batch_whose_cost_grows_faster_than_it_is_refused() {
+    let server = Server::new();
+    let column = vec![vec![0.5]; 5000];
+    let row = vec![0.5; 20_000];
+    let requests = [
+        ("nt_xent", json!({"predictions": column})),
+        ("info_nce", json!({"input1": column, "input2": column})),
+        ("sup_con", json!({"predictions": column, "targets": vec![1; 5000]})),
+        ("ranknet", json!({"predictions": [row], "targets": [row]})),
+        ("barlow_twins", json!({"input1": [row, row], "input2": [row, row]})),
+        ("variogram_score", json!({"predictions": [[row]], "targets": [row]})),
+    ];
+    for (loss, request) in requests {
+        let answer = server.post(&format!("/loss/{loss}"), request.to_string());
+        assert_eq!(answer.status(), 422, "{loss}");
+        let problem = answer.json();
+        assert!(problem["detail"].as_str().unwrap().contains("more than"), "{loss}: {problem}");
+        assert_eq!(problem["hint"], json!("send smaller batches"), "{loss}");
+    }
+}
+
+#[test]
+fn nothing_at_all_is_a_mean_over_nothing_for_every_loss() {
+    let server = Server::new();
+    for loss in lossd::numeric::catalogue::all() {
+        let card = &loss.card;
+        let mut request = serde_json::Map::new();
+        for input in card.inputs.iter().filter(|input| !input.optional) {
+            request.insert(input.name.to_owned(), json!([]));
+        }
+        // Every other parameter has a default.
+        for (on_empty, expected) in [("nan", json!("NaN")), ("zero", json!(0.0))] {
+            request.insert("on_empty".to_owned(), json!(on_empty));
+            let answer = server
+                .post(&format!("/loss/{}", card.name), Value::Object(request.clone()).to_string());
+            assert_eq!(answer.status(), 200, "{}: {}", card.name, answer.text());
+            assert_eq!(answer.json()["loss"], expected, "{} with {on_empty}", card.name);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! They are computed in double precision whatever the dtype: most of them subtract sums that are
 //! close to each other, and one body for every dtype and CPU level keeps the program small.
 
-use super::named_gradients;
+use super::{empty, named_gradients};
 use crate::numeric::args::Args;
 use crate::numeric::card::Card;
 use crate::numeric::fault::Fault;
@@ -61,6 +61,9 @@ where
     L: Batchwise<K, D>,
     T: Number,
 {
+    if job.real(0)?.shape[..] == [0] && job.card.unreduced.starts_with('[') {
+        return empty::<T, D>(job);
+    }
     let loss = L::new(&job.args);
     let (plan, elements) = loss.plan(job)?;
     let frame = Frame::new(job, elements)?;
@@ -99,6 +102,29 @@ where
     }
     let gradients = named_gradients(job, shapes, slopes);
     Ok(frame.outcome(job, sum(&shares), Some(losses), gradients))
+}
+
+/// How many pairs a table may have: 128 MiB of numbers.
+pub const PAIRS_MAX: usize = 1 << 24;
+/// How many steps a batch may take whose cost grows faster than its size: some seconds.
+pub const STEPS_MAX: usize = 1 << 30;
+
+/// Refuses a batch whose cost, the product of these numbers, is out of proportion to its size.
+///
+/// # Errors
+/// `Kind::Shape` if the product is above the limit.
+pub fn bounded(
+    input: &'static str,
+    what: &str,
+    parts: &[usize],
+    limit: usize,
+) -> Result<(), Fault> {
+    let cost = parts.iter().fold(1usize, |cost, &part| cost.saturating_mul(part));
+    if cost <= limit {
+        return Ok(());
+    }
+    let detail = format!("the batch has {cost} {what}, more than {limit}");
+    Err(Fault::shape(input, detail).hint("send smaller batches"))
 }
 
 /// Which of so many rows lack a label, in any input that may be missing; none if no row does.

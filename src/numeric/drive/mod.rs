@@ -8,10 +8,13 @@ pub mod pointwise;
 pub mod rowwise;
 pub mod targets;
 
+use std::array;
 use std::thread;
 
 use super::card::Card;
-use super::job::Job;
+use super::fault::Fault;
+use super::job::{Job, Outcome, Values};
+use super::reduce::{Elements, Frame};
 use super::simd::Number;
 use super::tensor::Tensor;
 
@@ -74,4 +77,33 @@ fn under_input_names<T: Number, const D: usize>(
 ) -> Vec<(&'static str, Tensor<T>)> {
     let tensors = shapes.into_iter().zip(values).map(|(shape, values)| Tensor::new(shape, values));
     card.inputs.iter().map(|input| input.name).zip(tensors).collect()
+}
+
+/// The answer for no rows at all: JSON cannot say how long a row of `[]` would be.
+fn empty<T: Number, const D: usize>(job: &Job<T>) -> Result<Outcome<T>, Fault> {
+    let first = job.card.inputs[0].name;
+    for (input, values) in job.card.inputs.iter().zip(&job.inputs) {
+        let length = match values {
+            Some(Values::Real(tensor)) => tensor.values.len(),
+            Some(Values::Whole(tensor)) => tensor.values.len(),
+            None => 0,
+        };
+        if length != 0 {
+            let name = input.name;
+            let detail = format!("{name} has {length} elements but {first} is empty");
+            let hint = format!("send as many {name} as {first}");
+            return Err(Fault::shape(name, detail).hint(hint));
+        }
+    }
+    let frame = Frame::new(job, Elements::plain(vec![0]))?;
+    let losses = job.wants_losses().then(Vec::new);
+    let nothing = || (array::from_fn(|_| vec![0]), array::from_fn(|_| Vec::new()));
+    let (shapes, slopes) = nothing();
+    let gradients = named_gradients::<T, D>(job, shapes, slopes);
+    let mut outcome = frame.outcome(job, 0.0, losses, gradients);
+    if job.options.hessian {
+        let (shapes, curves) = nothing();
+        outcome.hessian = under_input_names::<T, D>(job.card, shapes, curves);
+    }
+    Ok(outcome)
 }

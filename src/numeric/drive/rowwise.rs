@@ -5,13 +5,13 @@ use std::ops::Range;
 
 pub use super::targets::Target;
 use super::targets::{self, Targets};
-use super::{front, in_parallel, named_gradients, share, threads_for, under_input_names};
+use super::{empty, front, in_parallel, named_gradients, share, threads_for, under_input_names};
 use crate::numeric::args::Args;
 use crate::numeric::card::Card;
 use crate::numeric::fault::Fault;
-use crate::numeric::job::{Job, Outcome, Values};
+use crate::numeric::job::{Job, Outcome};
 use crate::numeric::real::Real;
-use crate::numeric::reduce::{Elements, Frame, sum};
+use crate::numeric::reduce::{Frame, sum};
 use crate::numeric::simd::{Kernel, Number};
 use crate::numeric::tensor::{Rows, Tensor, agree};
 
@@ -170,28 +170,6 @@ where
         }
     }
     curves
-}
-
-/// The answer for no rows at all: JSON cannot say how long a row of `[]` would be.
-fn empty<T: Number, const D: usize>(job: &Job<T>) -> Result<Outcome<T>, Fault> {
-    if let Some(place) = job.card.label() {
-        let length = match &job.inputs[place] {
-            Some(Values::Real(targets)) => targets.values.len(),
-            Some(Values::Whole(targets)) => targets.values.len(),
-            None => 0,
-        };
-        if length != 0 {
-            let (name, first) = (job.card.inputs[place].name, job.card.inputs[0].name);
-            let detail = format!("{name} has {length} elements but {first} is empty");
-            let hint = format!("send as many {name} as {first}");
-            return Err(Fault::shape(name, detail).hint(hint));
-        }
-    }
-    let frame = Frame::new(job, Elements::plain(vec![0]))?;
-    let losses = job.wants_losses().then(Vec::new);
-    let gradients =
-        named_gradients::<T, D>(job, array::from_fn(|_| vec![0]), array::from_fn(|_| Vec::new()));
-    Ok(frame.outcome(job, 0.0, losses, gradients))
 }
 
 /// The first `D` inputs, which must have one shape.

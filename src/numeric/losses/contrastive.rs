@@ -2,7 +2,7 @@
 
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
-use crate::numeric::drive::batchwise::{Batchwise, Work};
+use crate::numeric::drive::batchwise::{Batchwise, PAIRS_MAX, STEPS_MAX, Work, bounded};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
@@ -66,6 +66,17 @@ pub(super) fn rows_and_columns<T: Number>(
     }
 }
 
+/// Refuses a table of similarities that is out of proportion to its request.
+pub(super) fn bounded_table(
+    input: &'static str,
+    rows: usize,
+    columns: usize,
+    length: usize,
+) -> Result<(), Fault> {
+    bounded(input, "pairs of rows", &[rows, columns], PAIRS_MAX)?;
+    bounded(input, "products of numbers", &[rows, columns, length], 4 * STEPS_MAX)
+}
+
 struct NtXent {
     temperature: f64,
 }
@@ -104,6 +115,7 @@ impl Batchwise<1, 1> for NtXent {
             return Err(Fault::shape("predictions", detail)
                 .hint("send the first views of all samples, then the second ones"));
         }
+        bounded_table("predictions", rows, rows, length)?;
         Ok(((rows, length), Elements::plain(vec![rows])))
     }
 
@@ -226,6 +238,7 @@ impl Batchwise<2, 2> for InBatch {
     fn plan<T: Number>(&self, job: &Job<T>) -> Result<((usize, usize), Elements<T>), Fault> {
         let (rows, length) = rows_and_columns(job, 0)?;
         agree("input2", &job.real(1)?.shape, "input1", &job.real(0)?.shape)?;
+        bounded_table("input1", rows, rows, length)?;
         Ok(((rows, length), Elements::plain(vec![rows])))
     }
 

@@ -4,7 +4,7 @@ use super::scores::FORECAST;
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Default, Input, Param, ParamKind, Task};
 use crate::numeric::distance::norm;
-use crate::numeric::drive::batchwise::{Batchwise, Work, rows_without_label};
+use crate::numeric::drive::batchwise::{Batchwise, STEPS_MAX, Work, bounded, rows_without_label};
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
@@ -256,6 +256,15 @@ impl Batchwise<2, 1> for MultivariateScore {
             );
         };
         agree("targets", &targets.shape, "one vector per ensemble", &[rows, length])?;
+        let (pairs, of) = match self {
+            MultivariateScore::Energy { .. } => {
+                ([rows, members, members, length], "pairs of members")
+            }
+            MultivariateScore::Variogram { .. } => {
+                ([rows, length, length, members], "pairs of components")
+            }
+        };
+        bounded("predictions", of, &pairs, STEPS_MAX / 4)?;
         let mut elements = Elements::plain(vec![rows]);
         elements.missing = rows_without_label(job, rows);
         Ok((Ensembles { members, length }, elements))

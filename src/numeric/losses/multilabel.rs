@@ -128,11 +128,15 @@ impl Rowwise<1> for MultilabelMargin {
         let right = list.split(|&class| class == -1).next().unwrap_or_default();
         let (zero, one) = (R::of(0.0), R::of(1.0));
         let share = R::of(1.0 / x.len() as f64);
+        let mut is_right = vec![false; x.len()];
+        for &class in right {
+            is_right[class as usize] = true;
+        }
         let mut value = zero;
         for &j in right {
             let j = j as usize;
             for i in 0..x.len() {
-                if right.contains(&(i as i64)) {
+                if is_right[i] {
                     continue;
                 }
                 let z = one - x[j] + x[i];

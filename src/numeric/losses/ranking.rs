@@ -3,7 +3,7 @@
 use super::preference::BPR_LOSS;
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
-use crate::numeric::drive::batchwise::{Batchwise, Work, rows_without_label};
+use crate::numeric::drive::batchwise::{Batchwise, STEPS_MAX, Work, bounded, rows_without_label};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
@@ -206,6 +206,10 @@ impl Batchwise<2, 1> for Listwise {
             agree("mask", &mask.shape, "predictions", &predictions.shape)?;
         }
         let counts = |at: usize| mask.is_none_or(|mask| T::of(0.5) < mask.values[at]);
+        if !matches!(self, Listwise::ListNet | Listwise::Softmax) {
+            let pairs = [rows, length, length];
+            bounded("predictions", "pairs of items", &pairs, STEPS_MAX / 4)?;
+        }
         let items = (0..rows).map(|row| (0..length).filter(|k| counts(row * length + k)).collect());
         let mut elements = Elements::plain(vec![rows]);
         elements.missing = rows_without_label(job, rows);

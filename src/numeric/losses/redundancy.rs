@@ -3,7 +3,7 @@
 use super::contrastive::{CONTRAST, VIEWS, rows_and_columns};
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Param};
-use crate::numeric::drive::batchwise::{Batchwise, Work};
+use crate::numeric::drive::batchwise::{Batchwise, PAIRS_MAX, STEPS_MAX, Work, bounded};
 use crate::numeric::fault::{Fault, Kind, Place};
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
@@ -38,6 +38,8 @@ impl Weighed {
     fn new<T: Number>(job: &Job<T>) -> Result<(Weighed, Elements<T>), Fault> {
         let (rows, length) = rows_and_columns(job, 0)?;
         agree("input2", &job.real(1)?.shape, "input1", &job.real(0)?.shape)?;
+        bounded("input1", "pairs of features", &[length, length], PAIRS_MAX)?;
+        bounded("input1", "products of numbers", &[rows, length, length], STEPS_MAX)?;
         let given = sample_weights(job.sample_weight.as_ref(), &[rows])?;
         let weight = |row: usize| given.as_ref().map_or(1.0, |given| given[row].to_f64());
         let weights: Vec<f64> = (0..rows).map(weight).collect();

@@ -1,6 +1,6 @@
 //! Embeddings with labels: samples of one label should be near each other, others far.
 
-use super::contrastive::{CONTRAST, EMBEDDINGS, TEMPERATURE, rows_and_columns};
+use super::contrastive::{CONTRAST, EMBEDDINGS, TEMPERATURE, bounded_table, rows_and_columns};
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Domain, Input, Param};
 use crate::numeric::drive::batchwise::{Batchwise, Work, rows_without_label};
@@ -12,7 +12,7 @@ use crate::numeric::real::{Real, pick};
 use crate::numeric::reduce::{Elements, sample_weights};
 use crate::numeric::simd::Number;
 use crate::numeric::tensor::agree;
-use crate::numeric::verbs::{gap, log_sum_exp, sum_over};
+use crate::numeric::verbs::{gap, log_add, log_sum_exp, sum_over};
 
 /// The losses of this file.
 pub(crate) const LOSSES: &[Loss] = &[
@@ -156,6 +156,15 @@ impl Labelled {
         !self.missing.as_ref().is_some_and(|missing| missing[row])
     }
 
+    /// The log-sum-exp of each row's similarities to rows of other labels, less a margin.
+    fn crowds<R: Real>(&self, table: &Table<R>, margin: R) -> Vec<R> {
+        let crowd = |i: usize| {
+            let [_, different] = self.sides(i);
+            log_sum_exp(different.len(), |k| table.at(i, different[k]) - margin)
+        };
+        (0..self.labels.len()).map(crowd).collect()
+    }
+
     /// The other rows of the same label, and those of other labels.
     fn sides(&self, row: usize) -> [Vec<usize>; 2] {
         let others = (0..self.labels.len()).filter(|&j| j != row && self.counts(j));
@@ -191,6 +200,7 @@ impl Batchwise<1, 1> for ByLabel {
     fn plan<T: Number>(&self, job: &Job<T>) -> Result<(Labelled, Elements<T>), Fault> {
         let plan = Labelled::new(job, 1)?;
         let rows = plan.labels.len();
+        bounded_table("predictions", rows, rows, plan.length)?;
         let mut elements = Elements::plain(vec![rows]);
         elements.missing.clone_from(&plan.missing);
         if let ByLabel::LiftedStructure { .. } = self {
@@ -208,6 +218,12 @@ impl Batchwise<1, 1> for ByLabel {
         let scale = if let ByLabel::SupCon { scale } = *self { scale } else { 1.0 };
         let table = Table::of(&units, &units, R::of(scale));
         let mut pulls = table.zeros();
+        // For pairs of positives: how near the negatives of each row are, and what that costs.
+        let crowds = match *self {
+            ByLabel::LiftedStructure { neg_margin, .. } => plan.crowds(&table, R::of(neg_margin)),
+            _ => Vec::new(),
+        };
+        let mut crowding = vec![R::of(0.0); crowds.len()];
         for i in (0..rows).filter(|&i| work.keep[i]) {
             let [same, different] = plan.sides(i);
             let factor = work.factor[i];
@@ -220,18 +236,20 @@ impl Batchwise<1, 1> for ByLabel {
                 ByLabel::Circle { margin, gamma } => {
                     circle(&table, i, [&same, &different], [margin, gamma], &mut give)
                 }
-                ByLabel::LiftedStructure { neg_margin, pos_margin } => {
-                    let mut value = R::of(0.0);
-                    for &j in &same {
-                        let far = plan.sides(j)[1].iter().map(|&k| (j, k)).collect::<Vec<_>>();
-                        let near = different.iter().map(|&k| (i, k));
-                        let negatives: Vec<(usize, usize)> = near.chain(far).collect();
-                        let margins = [neg_margin, pos_margin];
-                        value = value + lifted_pair(&table, (i, j), &negatives, margins, &mut give);
-                    }
-                    value
+                ByLabel::LiftedStructure { pos_margin, .. } => {
+                    lifted(&table, i, &same, &crowds, pos_margin, &mut give, |k, pull| {
+                        crowding[k] = crowding[k] + factor * pull;
+                    })
                 }
             };
+        }
+        if let ByLabel::LiftedStructure { neg_margin, .. } = *self {
+            for i in (0..rows).filter(|&i| R::of(0.0) < crowding[i]) {
+                for k in plan.sides(i)[1].iter().copied() {
+                    let near = table.at(i, k) - R::of(neg_margin);
+                    pulls.add(i, k, crowding[i] * gap(near, crowds[i]).exp());
+                }
+            }
         }
         pulls.pull_both(&units, slopes);
     }
@@ -308,24 +326,30 @@ fn circle<R: Real>(
     logistic.cost_of_no
 }
 
-fn lifted_pair<R: Real>(
+/// The pairs of a row with each row of its label; gives what each row's negatives cost.
+fn lifted<R: Real>(
     table: &Table<R>,
-    (i, j): (usize, usize),
-    negatives: &[(usize, usize)],
-    [neg_margin, pos_margin]: [f64; 2],
+    i: usize,
+    same: &[usize],
+    crowds: &[R],
+    pos_margin: f64,
     give: &mut impl FnMut(usize, usize, R),
+    mut crowd: impl FnMut(usize, R),
 ) -> R {
-    if negatives.is_empty() {
-        return R::of(0.0);
+    let mut value = R::of(0.0);
+    for &j in same {
+        let sum = log_add(crowds[i], crowds[j]);
+        if sum == R::of(f64::NEG_INFINITY) {
+            continue;
+        }
+        let violation = (sum + R::of(pos_margin) - table.at(i, j)).at_least(0.0);
+        value = value + R::of(0.5) * violation * violation;
+        give(i, j, -violation);
+        for row in [i, j] {
+            crowd(row, violation * gap(crowds[row], sum).exp());
+        }
     }
-    let score = |k: usize| table.at(negatives[k].0, negatives[k].1) - R::of(neg_margin);
-    let sum = log_sum_exp(negatives.len(), score);
-    let violation = (sum + R::of(pos_margin) - table.at(i, j)).at_least(0.0);
-    give(i, j, -violation);
-    for (k, &(a, b)) in negatives.iter().enumerate() {
-        give(a, b, violation * (score(k) - sum).exp());
-    }
-    R::of(0.5) * violation * violation
+    value
 }
 
 const PROXY_MARGIN: Param =
@@ -389,6 +413,7 @@ impl Batchwise<2, 2> for ProxyAnchor {
         let samples = Labelled::new(job, 2)?;
         let (proxies, length) = rows_and_columns(job, 1)?;
         let rows = samples.labels.len();
+        bounded_table("predictions", rows, proxies, length)?;
         agree("proxies", &[proxies, length], "as wide as predictions", &[proxies, samples.length])?;
         let no_class = |&row: &usize| {
             samples.counts(row) && !(0..proxies as i64).contains(&samples.labels[row])

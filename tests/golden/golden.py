@@ -217,6 +217,13 @@ def evaluate(name, request, dtype=torch.float64, shapes=None):
             flat = np.array(inputs["targets"])
             inputs["targets"] = np.where(np.isin(flat, ignored), -100, flat).tolist()
 
+    # multi_margin of torch ignores nothing and takes two axes: the rest is done around it, for a mean.
+    if name == "multi_margin" and "ignore_index" in request.get("params", {}):
+        params.pop("ignore_index", None)
+        left_out = np.isin(inputs["targets"], ignored)
+        present = torch.from_numpy(~left_out)
+        inputs["targets"] = np.where(left_out, 0, inputs["targets"]).tolist()
+
     x = {}
     for k, v in inputs.items():
         integer = k.endswith("_lengths") or (k == "targets" and name in CLASS_TARGETS and not probabilities)
@@ -232,6 +239,12 @@ def evaluate(name, request, dtype=torch.float64, shapes=None):
         x["predictions"] = x["predictions"].movedim(axis, 1)
         if probabilities:
             x["targets"] = x["targets"].movedim(axis, 1)
+    if name == "multi_margin" and x["predictions"].dim() > 2:
+        x["predictions"] = x["predictions"].movedim(1, -1).flatten(0, -2)
+        x["targets"] = x["targets"].flatten()
+    if "clamp" in params:
+        clamp = params.pop("clamp")
+        x["predictions"] = x["predictions"].clamp(clamp, 1 - clamp)
     if "label_smoothing" in params and name.startswith("binary_cross_entropy"):
         s = params.pop("label_smoothing")
         x["targets"] = x["targets"] * (1 - s) + s / 2
@@ -286,6 +299,8 @@ def extras(request):
         words.append("sample weights")
     if "class_axis" in request.get("params", {}):
         words.append("class axis moved")
+    if "clamp" in request.get("params", {}):
+        words.append("probabilities clamped first")
     if isinstance(request.get("params", {}).get("ignore_index"), list):
         words.append("several ignored classes")
     if "null" in json.dumps(request.get("targets", [])):

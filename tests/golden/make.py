@@ -298,6 +298,7 @@ def bce(case, shape, soft=False, **request):
     t = uniform("bce t" + case, *shape, step=1 / 8) if soft else integers("bce t" + case, *shape)
     add("binary_cross_entropy", case, predictions=uniform("bce p" + case, *shape, low=0.05, high=0.95), targets=t,
         **request)
+
     add("binary_cross_entropy_with_logits", case, predictions=normal("bce x" + case, *shape, scale=2), targets=t,
         **request)
 
@@ -337,6 +338,9 @@ add("binary_cross_entropy", "nearly-certain", predictions=[2.0 ** -20, 2.0 ** -6
 add("binary_cross_entropy", "nearly-certain-beyond-float32", float64_only=True,
     predictions=[2.0 ** -150, 1 - 2.0 ** -50, 5e-324], targets=[1, 0, 1], reduction="none")
 add("binary_cross_entropy", "exact-fit-soft", predictions=[0.25, 0.5, 0.75], targets=[0.25, 0.5, 0.75])
+
+add("binary_cross_entropy", "clamp-0.25", predictions=[0.0, 0.125, 0.5, 0.875, 1.0], targets=[1, 0, 1, 1, 0],
+    params={"clamp": 0.25}, reduction="none")
 
 def logits(case, **request):
     add("binary_cross_entropy_with_logits", case, **request)
@@ -607,6 +611,9 @@ def multi(case, **request):
     add("multi_margin", case, **request)
 
 M43, M4 = normal("mg 4x3", 4, 3), [2, 0, 1, 0]
+multi("ignored-mean", predictions=M43, targets=[2, 0, 1, 7], params={"ignore_index": [7, 0]})
+multi("class-axis-last", predictions=normal("mg axis", 2, 2, 3), targets=[[0, 2], [1, 1]], params={"class_axis": -1})
+multi("more-axes", predictions=normal("mg axes", 2, 3, 2), targets=[[0, 2], [1, 1]], params={"p": 2})
 for reduction in ["none", "mean", "sum"]:
     multi(f"{reduction}-p-1", predictions=M43, targets=M4, reduction=reduction)
     multi(f"{reduction}-p-2-margin-0.5-weight", predictions=M43, targets=M4, reduction=reduction,

@@ -367,6 +367,8 @@ def over_probabilities():
             with_missing(name, soft(f"{name} missing", 4, 3), 1)
             to_last(name, soft(f"{name} axis", 6, 4))
             add(name, "class-targets", **index(f"{name} classes", 4, 3))
+            ignored = {**index(f"{name} ignored", 4, 3), "targets": [1, 0, 2, 1]}
+            add(name, "ignore_index-1", **ignored, params={"ignore_index": 1})
         else:
             add(name, "example", predictions=example, targets=[1, 0, 1])
             for_classes(name, index)
@@ -446,6 +448,8 @@ def others():
         add(name, "ignore_index-1", **{**x, "targets": [1, 0, 2, 0]}, params={"ignore_index": 1, "scale": 8.0})
         add(name, "ignore_index-list", **{**x, "targets": [1, 0, 2, 2]}, params={"ignore_index": [1, 0], "scale": 8.0})
         add(name, "ignored-none", **{**x, "targets": [1, -100, 2, 0]}, params={"scale": 8.0}, reduction="none")
+        add(name, "class_axis--1", predictions=uniform(f"{name} axis", 2, 2, 3, low=-0.75, high=0.75),
+            targets=[[0, 2], [1, 1]], params={"class_axis": -1, "scale": 8.0})
     far = [[-0.90625, 0.25, -0.5], [0.125, -0.984375, -0.75], [-0.625, -0.375, -0.859375]]
     add("arcface", "past-pi-minus-margin", predictions=far, targets=[0, 1, 2], params={"scale": 8.0}, reduction="none")
     add("arcface", "past-pi-minus-margin-1.25", predictions=far, targets=[0, 1, 0],

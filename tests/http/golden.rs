@@ -103,7 +103,7 @@ fn single_precision_agrees() {
 }
 
 #[test]
-fn every_loss_has_outside_values_and_its_example_is_one_of_them() {
+fn every_loss_has_outside_values_of_its_example_and_of_every_parameter() {
     let mut of_loss: BTreeMap<String, Vec<Case>> = BTreeMap::new();
     for case in cases() {
         of_loss.entry(case.loss.clone()).or_default().push(case);
@@ -117,5 +117,14 @@ fn every_loss_has_outside_values_and_its_example_is_one_of_them() {
             "the example of {} is not among its outside values",
             loss.card.name
         );
+        for param in loss.card.params {
+            let moved = cases.iter().any(|case| {
+                let profile = case.request["profile"].as_str();
+                let mut presets = loss.card.presets.iter();
+                case.request["params"].get(param.name).is_some()
+                    || presets.any(|p| Some(p.profile.name()) == profile && p.param == param.name)
+            });
+            assert!(moved, "no outside value moves {} of {}", param.name, loss.card.name);
+        }
     }
 }

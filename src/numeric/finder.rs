@@ -248,11 +248,21 @@ impl Question {
 
     fn take(&mut self, word: &str, affirmed: bool) {
         if let Some((_, tasks)) = TASK_WORDS.iter().find(|(name, _)| *name == word) {
-            self.tasks.extend(
-                tasks.iter().filter(|task| !self.tasks.contains(task)).copied().collect::<Vec<_>>(),
-            );
+            for &task in *tasks {
+                if !self.tasks.contains(&task) {
+                    self.tasks.push(task);
+                }
+            }
+            // A word for a part of a task is looked for in the cards as well.
+            if tasks.iter().all(|task| task.name() != word) {
+                self.words.push(word.to_owned());
+            }
         } else if OUTLIER_WORDS.contains(&word) {
             self.outliers = Some(affirmed);
+            // Labels can be noisy too, which some cards name.
+            if word.starts_with("nois") {
+                self.words.push(word.to_owned());
+            }
         } else if IMBALANCE_WORDS.contains(&word) {
             self.imbalance = Some(affirmed);
         } else if let Some(activation) = Activation::named(word) {
@@ -276,7 +286,12 @@ impl Question {
     /// How well a loss fits; none if it is for something else.
     fn score(&self, card: &Card) -> Option<i32> {
         let place = card.tasks.iter().position(|task| self.tasks.contains(task));
-        let hits = self.words.iter().filter(|word| mentions(card, word)).count().min(3) as i32;
+        let purpose = [card.name, card.title, card.use_case];
+        let says = |word: &&String| {
+            let mut texts = purpose.iter().chain(card.aliases);
+            texts.any(|text| text.to_lowercase().contains(word.as_str()))
+        };
+        let hits = self.words.iter().filter(says).count().min(3) as i32;
         let mut score = match place {
             _ if self.tasks.is_empty() => 0,
             Some(0) => 4,
@@ -286,7 +301,11 @@ impl Question {
         if self.tasks.is_empty() && !self.words.is_empty() && hits == 0 {
             return None;
         }
-        score += 2 * hits;
+        let shared = card.tasks.iter().filter(|task| self.tasks.contains(task)).count();
+        if 1 < shared {
+            score += 2;
+        }
+        score += 3 * hits;
         score += match (self.outliers, Outliers::of(card)?) {
             (None, _) | (Some(false), Outliers::Partly | Outliers::Robust) => 0,
             (Some(true), _) if card.use_case.contains("outlier") => 4,
@@ -404,6 +423,8 @@ mod tests {
             ("multi-class, log-softmax", "nll"),
             ("segmentation with class imbalance", "dice"),
             ("counts", "poisson_nll"),
+            ("probabilistic regression", "crps_gaussian"),
+            ("multi-class, noisy labels", "generalized_cross_entropy"),
             ("metric learning, embeddings, faces", "triplet_margin"),
             ("distillation", "kl_div"),
             ("ranking", "lambdarank"),

@@ -3,8 +3,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lossd::numeric::args::Args;
-use lossd::numeric::card::{Card, Domain};
-use lossd::numeric::catalogue;
+use lossd::numeric::card::{Card, Domain, Input};
+use lossd::numeric::catalogue::{self, family_of};
 use lossd::numeric::job::{Job, Options, Values};
 use lossd::numeric::simd::Level;
 use lossd::numeric::tensor::Tensor;
@@ -27,7 +27,13 @@ fn values(domain: Domain, shape: Vec<usize>) -> Values<f32> {
         Domain::Probability | Domain::Unit | Domain::DistributionOrLog => real(|x| x),
         Domain::LogProbability => real(|x| -3.0 * x),
         Domain::Sign => real(|x| if x < 0.5 { -1.0 } else { 1.0 }),
-        Domain::NotNegative | Domain::Variance => real(|x| 10.0 * x),
+        Domain::NotNegative | Domain::Variance => real(|x| 10.0 * x + 0.1),
+        Domain::Binary => real(f32::round),
+        Domain::Positive | Domain::Mean | Domain::Tweedie => real(|x| 10.0 * x + 0.1),
+        Domain::AboveMinusOne => real(|x| 4.0 * x - 0.9),
+        Domain::Negative => real(|x| -3.0 * x - 0.1),
+        Domain::Distribution => real(|x| x / CLASSES as f32),
+        Domain::Cosine => real(|x| 1.9 * x - 0.95),
         Domain::Class | Domain::ClassOrDistribution | Domain::ClassList => {
             let classes = (0..count).map(|at| (at * 7 % CLASSES) as i64).collect();
             Values::Whole(Tensor::new(shape, classes))
@@ -36,28 +42,35 @@ fn values(domain: Domain, shape: Vec<usize>) -> Values<f32> {
     }
 }
 
-/// A batch for a loss of elements or rows.
-fn job(card: &'static Card, level: Level) -> Job<f32> {
-    let rows = vec![ELEMENTS / CLASSES, CLASSES];
-    let inputs = card.inputs.iter().map(|input| {
-        let per_row = card.unreduced != Card::PAIR.unreduced
-            && matches!(input.domain, Domain::Class | Domain::Sign | Domain::ClassOrDistribution);
-        let shape = if per_row { rows[..1].to_vec() } else { rows.clone() };
-        Some(values(input.domain, shape))
-    });
+/// The first shape that a card's text names, where it is one of elements or rows.
+fn shape(text: &str) -> Option<Vec<usize>> {
+    const ROWS: usize = ELEMENTS / CLASSES;
+    match text.split(']').next()? {
+        "[…" | "[n, c" | "[n, d" | "[n, l" | "[n, m" | "[n, …" => Some(vec![ROWS, CLASSES]),
+        "[n" => Some(vec![ROWS]),
+        _ => None,
+    }
+}
+
+/// A batch for a loss of elements or rows; none for other losses.
+fn job(card: &'static Card, level: Level) -> Option<Job<f32>> {
+    let input = |input: &Input| {
+        let values = shape(input.shape).map(|shape| values(input.domain, shape));
+        if input.optional { Some(None) } else { values.map(Some) }
+    };
+    let inputs = card.inputs.iter().map(input).collect::<Option<Vec<_>>>()?;
     let options = Options { level, ..Options::default() };
-    let args = Args::defaults(card);
-    Job { card, inputs: inputs.collect(), args, sample_weight: None, options }
+    Some(Job { card, inputs, args: Args::defaults(card), sample_weight: None, options })
 }
 
 fn losses(criterion: &mut Criterion) {
-    // Sequences are not counted in elements.
-    let of_elements = |card: &Card| card.inputs.iter().all(|i| i.domain != Domain::Length);
-    for loss in catalogue::all().filter(|loss| of_elements(&loss.card)) {
+    // A loss of all pairs of a batch costs by their number, not by that of elements.
+    let of_pairs = |card: &Card| family_of(card.name).is_some_and(|f| f.name == "contrastive");
+    for loss in catalogue::all().filter(|loss| !of_pairs(&loss.card)) {
         let mut group = criterion.benchmark_group(loss.card.name);
         group.throughput(Throughput::Elements(ELEMENTS as u64));
         for &level in Level::available() {
-            let job = job(&loss.card, level);
+            let Some(job) = job(&loss.card, level) else { continue };
             group.bench_function(BenchmarkId::from_parameter(level.name()), |bencher| {
                 bencher.iter(|| loss.evaluate_f32(&job).expect("the batch fits the loss"));
             });

@@ -121,6 +121,23 @@ const LIMITS: &[(&str, &str, &str, &str)] = &[
         "0",
         "[[[0,0]],[[0,0]],[[0,0]]]",
     ),
+    ("mape", r#"{"predictions":[1],"targets":["Infinity"]}"#, "1", "[0]"),
+    ("smape", r#"{"predictions":[1],"targets":["Infinity"]}"#, "2", "[0]"),
+    ("smape", r#"{"predictions":[5],"targets":[1e-6]}"#, "1.9999992", "[1.6e-7]"),
+    ("gamma_deviance", r#"{"predictions":["Infinity"],"targets":[1]}"#, r#""Infinity""#, "[0]"),
+    ("asymmetric", r#"{"predictions":["-Infinity"],"targets":[0]}"#, "0", "[0]"),
+    (
+        "list_mle",
+        r#"{"predictions":[[1,2,"-Infinity"]],"targets":[[2,1,0]]}"#,
+        "1.3132617",
+        "[[-0.7310586,0.7310586,0]]",
+    ),
+    (
+        "cross_entropy_lambda",
+        r#"{"predictions":[-16],"targets":[1],"params":{"exposure":1e8},"dtype":"float64"}"#,
+        "1.2961717432682653e-5",
+        "[-1.4586584251380391e-4]",
+    ),
 ];
 
 #[test]
@@ -146,6 +163,14 @@ fn nan_stays_where_it_is() {
     let request = json!({"anchor": [1, 0], "positive": ["NaN", 0], "negative": [0, 1]});
     let answer = Server::new().post("/loss/triplet_margin", request.to_string()).json();
     assert_eq!(difference(&answer["gradients"]["negative"], &json!([0.0, 0.0]), 0.0), None);
+    for (loss, request) in [
+        ("sparsemax", json!({"predictions": [["NaN", 1, 2]], "targets": [1]})),
+        ("lovasz_hinge", json!({"predictions": [["NaN", 1, 2]], "targets": [[0, 1, 0]]})),
+    ] {
+        let answer = Server::new().post(&format!("/loss/{loss}"), request.to_string()).json();
+        assert_eq!(answer["loss"], json!("NaN"), "{loss}");
+        assert_eq!(answer["nonfinite"]["nan"], json!(1), "{loss}");
+    }
     let request = json!({"predictions": [1], "targets": ["NaN"], "params": {"beta": 0}});
     check("smooth_l1", &request, &json!("NaN"), &json!([0.0]));
 }

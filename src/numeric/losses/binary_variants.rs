@@ -143,7 +143,13 @@ impl Pointwise<2, 1> for CrossEntropyLambda {
         let large = (-(-u).exp()).ln_1p();
         let log_chance = pick(u < R::of(1e-2), series, pick(u < one, middle, large));
         let value = product_or_zero(one - t, u) - product_or_zero(t, log_chance);
-        let ratio = pick(far, one - (tail + u) * half, exposure * sigmoid / u.exp_m1());
+        // σ w / (e^u - 1), from e^-u where e^u would overflow; far to the left σ is softplus less half
+        // of its square.
+        let rise = u.exp_m1();
+        let near = pick(u == R::of(0.0), one, u / rise) * (one - tail * half);
+        let steep = exposure * sigmoid;
+        let fall = (-u).exp() / -(-u).exp_m1();
+        let ratio = pick(far && u < one, near, pick(u < one, steep / rise, steep * fall));
         (value, [(one - t) * exposure * sigmoid - t * ratio])
     }
 }

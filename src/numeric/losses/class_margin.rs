@@ -157,6 +157,10 @@ impl Rowwise<1> for Sparsemax {
     ) -> R {
         let Target::Class(class) = target else { return R::of(f64::NAN) };
         let (zero, half) = (R::of(0.0), R::of(0.5));
+        if x.iter().any(|z| z.partial_cmp(z).is_none()) {
+            slope.fill(R::of(f64::NAN));
+            return R::of(f64::NAN);
+        }
         // Scores below the largest, so that large ones do not cancel.
         let largest = max(x);
         let score = |c: usize| gap(x[c], largest);

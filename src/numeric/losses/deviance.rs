@@ -99,7 +99,7 @@ impl Pointwise<2, 1> for GammaDeviance {
             let excess = (t.ln() - p).exp_m1();
             return (gamma(excess, p - t.ln()), [-(R::of(2.0) * excess)]);
         }
-        let excess = (t - p) / p;
+        let excess = -excess_share(p, t);
         (gamma(excess, p.ln() - t.ln()), [-(R::of(2.0) * excess / p)])
     }
 }
@@ -242,8 +242,8 @@ impl Pointwise<2, 1> for TweedieDeviance {
             return (poisson(d / t, t.ln() - p.ln(), p, t), [two * excess_share(p, t)]);
         }
         if q == 2.0 {
-            let excess = -(d / p);
-            return (gamma(excess, p.ln() - t.ln()), [two * d / (p * p)]);
+            let excess = -excess_share(p, t);
+            return (gamma(excess, p.ln() - t.ln()), [two * excess_share(p, t) / p]);
         }
         let slope = two * d * p.powf(-q);
         // With L = ln(p / t) the value is 2 t^(2 - q) (E(2 - q) - E(1 - q)), E(a) = (e^(a L) - 1) / a,

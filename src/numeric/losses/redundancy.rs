@@ -216,7 +216,7 @@ impl Batchwise<2, 2> for Vicreg {
 
     fn plan<T: Number>(&self, job: &Job<T>) -> Result<(Weighed, Elements<T>), Fault> {
         let (plan, elements) = Weighed::new(job)?;
-        if 0 < plan.rows && plan.total <= 1.0 {
+        if 0.0 < plan.total && plan.total <= 1.0 {
             let detail = format!("there are rows of weight {} in all", plan.total);
             return Err(Fault::new(Kind::Shape, Place::Member("input1"), detail)
                 .hint("a variance needs at least two rows"));

@@ -97,7 +97,11 @@ impl Pointwise<2, 1> for Mape {
         let d = p - t;
         let size = t.abs().at_least(self.eps);
         let scale = R::of(self.scale);
-        (scale * (d.abs() / size), [scale * (d.sign() / size)])
+        let without_bound = R::of(f64::INFINITY);
+        // A target without bound is missed by all of it.
+        let missed = size == without_bound && p.abs() < without_bound;
+        let share = pick(missed, R::of(1.0), d.abs() / size);
+        (scale * share, [scale * (d.sign() / size)])
     }
 }
 
@@ -138,10 +142,15 @@ impl Pointwise<2, 1> for Smape {
         let d = p - t;
         let both = p.abs() + t.abs();
         let size = both.at_least(self.eps);
-        let infinite = p.abs() == R::of(f64::INFINITY) && t.abs() < R::of(f64::INFINITY);
+        let without_bound = R::of(f64::INFINITY);
+        let infinite = (p.abs() == without_bound) != (t.abs() == without_bound);
         let share = pick(infinite, R::of(1.0), d.abs() / size);
         // The size of p is part of the divisor, unless that has been raised.
         let growth = pick(R::of(self.eps) < both, p.sign(), R::of(0.0));
-        (two * share, [two * (d.sign() - share * growth) / size])
+        // Of one sign, the sizes cancel but for twice the target's.
+        let together = p.sign() * t.sign() == R::of(1.0) && R::of(self.eps) < both;
+        let slope = d.sign() - share * growth;
+        let slope = pick(together, d.sign() * (two * (t.abs() / size)), slope);
+        (two * share, [pick(infinite, R::of(0.0), two * slope / size)])
     }
 }

@@ -436,8 +436,9 @@ fn lovasz<R: Real>(
         before = jaccard;
         let slope = slope(errors[i], part.p[i], part.t[i]);
         part.slopes[i] = slope * step;
-        // Where the slope is 0 the error is not counted.
-        value = value + pick(slope == zero, zero, errors[i] * step);
+        // Where the slope is 0 the error is not counted; NaN is.
+        let counts = slope != zero || errors[i].partial_cmp(&errors[i]).is_none();
+        value = value + pick(counts, errors[i] * step, zero);
     }
     value
 }

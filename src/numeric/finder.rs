@@ -25,7 +25,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// All kinds, each with the words that say it in a card or a question.
+    /// Each kind with the words that say it in a card.
     const WORDS: [(Activation, &'static [&'static str]); 7] = [
         (Activation::Logits, &["logits", "none: raw", "raw scores"]),
         (Activation::Sigmoid, &["sigmoid"]),
@@ -36,9 +36,16 @@ impl Activation {
         (Activation::Normalised, &["normalised", "normalized", "cosine", "distance"]),
     ];
 
-    /// The names that a filter takes.
-    pub const NAMES: [&'static str; 7] =
-        ["logits", "sigmoid", "softmax", "log-probability", "linear", "positive", "normalised"];
+    /// All kinds.
+    pub const ALL: [Activation; 7] = [
+        Activation::Logits,
+        Activation::Sigmoid,
+        Activation::Softmax,
+        Activation::LogProbability,
+        Activation::Linear,
+        Activation::Positive,
+        Activation::Normalised,
+    ];
 
     /// The name in the catalogue.
     pub const fn name(self) -> &'static str {
@@ -53,18 +60,16 @@ impl Activation {
         }
     }
 
-    /// The kind of that name.
+    /// The kind of that name, or of another one that is used for it.
     pub fn named(name: &str) -> Option<Activation> {
-        match name {
-            "logits" | "none" => Some(Activation::Logits),
-            "sigmoid" => Some(Activation::Sigmoid),
-            "softmax" => Some(Activation::Softmax),
-            "log-probability" | "log-softmax" => Some(Activation::LogProbability),
-            "linear" => Some(Activation::Linear),
-            "positive" | "exponential" | "softplus" => Some(Activation::Positive),
-            "normalised" | "normalized" => Some(Activation::Normalised),
-            _ => None,
-        }
+        let other = match name {
+            "none" => "logits",
+            "log-softmax" => "log-probability",
+            "exponential" | "softplus" => "positive",
+            "normalized" => "normalised",
+            name => name,
+        };
+        Activation::ALL.into_iter().find(|kind| kind.name() == other)
     }
 
     /// The kinds that a card's text names. What is inside a loss of raw logits is not the model's.
@@ -403,8 +408,12 @@ mod tests {
             assert!(Question::read(name).tasks == [task], "{name} is understood");
             assert!(catalogue::all().any(|loss| loss.card.tasks[0] == task), "{name} has a loss");
         }
-        for name in Activation::NAMES {
-            assert!(Activation::named(name).is_some(), "{name}");
+        for kind in Activation::ALL {
+            assert_eq!(Activation::named(kind.name()), Some(kind));
+            assert!(
+                catalogue::all().any(|loss| Activation::of(&loss.card).contains(&kind)),
+                "{kind:?}"
+            );
         }
         for name in FIRST_CHOICES {
             assert!(catalogue::all().any(|loss| loss.card.name == name), "{name}");

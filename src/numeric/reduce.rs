@@ -122,6 +122,35 @@ impl<T> Elements<T> {
     }
 }
 
+impl<T: Number> Elements<T> {
+    /// One number for the whole batch, in which a sample weight counts its sample as so many: the
+    /// weights of the elements of that shape, 0 where a label is missing.
+    ///
+    /// # Errors
+    /// `Kind::Weight` if the sample weights do not fit.
+    pub fn of_batch(
+        job: &Job<T>,
+        shape: &[usize],
+        is_missing: impl Fn(usize) -> bool,
+    ) -> Result<(Vec<f64>, Elements<T>), Fault> {
+        let given = sample_weights(job.sample_weight.as_ref(), shape)?;
+        let weight = |at: usize| {
+            let given = given.as_ref().map_or(1.0, |given| given[at].to_f64());
+            if is_missing(at) { 0.0 } else { given }
+        };
+        let count = shape.iter().product();
+        let weights: Vec<f64> = (0..count).map(weight).collect();
+        let nothing = weights.iter().all(|&w| w == 0.0);
+        let elements = Elements {
+            ignored: nothing.then(|| vec![true]),
+            absent: (0..count).filter(|&at| is_missing(at)).count(),
+            weighed: true,
+            ..Elements::plain(Vec::new())
+        };
+        Ok((weights, elements))
+    }
+}
+
 impl<T: Number> Frame<T> {
     /// Weighs the elements of a job.
     ///
@@ -248,7 +277,7 @@ pub fn nonfinite<T: Number>(losses: &[T]) -> Option<Nonfinite> {
 }
 
 /// The sample weights, one per element of that shape.
-pub fn sample_weights<T: Number>(
+fn sample_weights<T: Number>(
     weights: Option<&Tensor<T>>,
     shape: &[usize],
 ) -> Result<Option<Vec<T>>, Fault> {

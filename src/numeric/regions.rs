@@ -4,7 +4,7 @@ use super::drive::batchwise::rows_without_label;
 use super::fault::Fault;
 use super::job::Job;
 use super::real::Real;
-use super::reduce::{Elements, sample_weights};
+use super::reduce::Elements;
 use super::simd::Number;
 use super::tensor::agree;
 use super::verbs::sum_over;
@@ -54,17 +54,8 @@ impl Regions {
             elements.missing = missing;
             return Ok((regions, elements));
         }
-        let given = sample_weights(job.sample_weight.as_ref(), &[rows])?;
         let is_missing = |row: usize| missing.as_ref().is_some_and(|missing| missing[row]);
-        let weight = |row: usize| {
-            let given = given.as_ref().map_or(1.0, |given| given[row].to_f64());
-            if is_missing(row) { 0.0 } else { given }
-        };
-        let weights: Vec<f64> = (0..rows).map(weight).collect();
-        let mut elements = Elements::plain(Vec::new());
-        elements.weighed = true;
-        elements.absent = (0..rows).filter(|&row| is_missing(row)).count();
-        elements.ignored = weights.iter().all(|&w| w == 0.0).then(|| vec![true]);
+        let (weights, elements) = Elements::of_batch(job, &[rows], is_missing)?;
         regions.samples = rows;
         regions.weights = Some(weights);
         Ok((regions, elements))

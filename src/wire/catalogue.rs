@@ -85,7 +85,8 @@ fn filter<'a>(name: &str, value: &'a str) -> Result<Passes<'a>, Problem> {
         }
         "activation" => {
             let activation = Activation::named(value);
-            let activation = activation.ok_or_else(|| one_of(&Activation::NAMES))?;
+            let activation =
+                activation.ok_or_else(|| one_of(&Activation::ALL.map(Activation::name)))?;
             Box::new(move |loss| Activation::of(&loss.card).contains(&activation))
         }
         "profile" => {
@@ -112,7 +113,7 @@ fn short_list(text: &str, headers: &HeaderMap) -> Result<Response, Problem> {
         return Err(Problem::new(Code::MalformedQuery, detail).hint(format!(
             "name a task ({}), outliers, imbalance, or the output activation ({})",
             Task::ALL.map(Task::name).join(", "),
-            Activation::NAMES.join(", ")
+            Activation::ALL.map(Activation::name).join(", ")
         )));
     }
     if prefers_text(headers) {

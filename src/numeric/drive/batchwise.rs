@@ -11,6 +11,7 @@ use crate::numeric::job::{Job, Outcome, Values};
 use crate::numeric::real::Real;
 use crate::numeric::reduce::{Elements, Frame, sum};
 use crate::numeric::simd::Number;
+use crate::numeric::tensor::show;
 
 /// A loss that walks the batch by itself. The first `K` inputs of the card are numbers, and the
 /// first `D` of these have a gradient.
@@ -125,6 +126,20 @@ pub fn bounded(
     }
     let detail = format!("the batch has {cost} {what}, more than {limit}");
     Err(Fault::shape(input, detail).hint("send smaller batches"))
+}
+
+/// The rows and columns of an input of two axes; none of either where nothing is in it.
+///
+/// # Errors
+/// `Kind::Shape` for other axes.
+pub fn rows_and_columns<T: Number>(job: &Job<T>, place: usize) -> Result<(usize, usize), Fault> {
+    let (name, shape) = (job.card.inputs[place].name, &job.real(place)?.shape);
+    match shape[..] {
+        [rows, columns] => Ok((rows, columns)),
+        [0] => Ok((0, 0)),
+        _ => Err(Fault::shape(name, format!("{name} is {}", show(shape)))
+            .hint(format!("send {name} of shape {}", job.card.inputs[place].shape))),
+    }
 }
 
 /// Which of so many rows lack a label, in any input that may be missing; none if no row does.

@@ -144,7 +144,13 @@ fn ignored_and_checked(
     Ok(ignored.contains(&true).then_some(ignored))
 }
 
-fn no_such_class(name: &'static str, targets: &Tensor<i64>, place: usize, classes: usize) -> Fault {
+/// A class that is not there, at a place of the targets.
+pub fn no_such_class(
+    name: &'static str,
+    targets: &Tensor<i64>,
+    place: usize,
+    classes: usize,
+) -> Fault {
     let class = targets.values[place];
     let row = index_of(&targets.shape, place);
     let detail = format!("{name} holds class {class} at {row:?}, but there are {classes} classes");

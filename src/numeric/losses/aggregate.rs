@@ -7,7 +7,7 @@ use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick};
-use crate::numeric::reduce::{Elements, sample_weights};
+use crate::numeric::reduce::Elements;
 use crate::numeric::simd::Number;
 use crate::numeric::tensor::agree;
 use crate::numeric::verbs::sum_over;
@@ -78,17 +78,7 @@ impl Batchwise<2, 1> for Aggregate {
     fn plan<T: Number>(&self, job: &Job<T>) -> Result<(Vec<f64>, Elements<T>), Fault> {
         let (predictions, targets) = (job.real(0)?, job.real(1)?);
         agree("targets", &targets.shape, "predictions", &predictions.shape)?;
-        let given = sample_weights(job.sample_weight.as_ref(), &predictions.shape)?;
-        let weight = |at: usize| {
-            let given = given.as_ref().map_or(1.0, |given| given[at].to_f64());
-            if targets.is_missing(at) { 0.0 } else { given }
-        };
-        let weights: Vec<f64> = (0..predictions.values.len()).map(weight).collect();
-        let mut elements = Elements::plain(Vec::new());
-        elements.weighed = true;
-        elements.absent = (0..weights.len()).filter(|&at| targets.is_missing(at)).count();
-        elements.ignored = weights.iter().all(|&w| w == 0.0).then(|| vec![true]);
-        Ok((weights, elements))
+        Elements::of_batch(job, &predictions.shape, |at| targets.is_missing(at))
     }
 
     fn batch<R: Real>(&self, weights: &Vec<f64>, [p, t]: [&[R]; 2], work: Work<'_, R, 1>) {

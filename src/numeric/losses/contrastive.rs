@@ -2,7 +2,9 @@
 
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
-use crate::numeric::drive::batchwise::{Batchwise, PAIRS_MAX, STEPS_MAX, Work, bounded};
+use crate::numeric::drive::batchwise::{
+    Batchwise, PAIRS_MAX, STEPS_MAX, Work, bounded, rows_and_columns,
+};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
@@ -10,7 +12,7 @@ use crate::numeric::pairs::{Table, Units};
 use crate::numeric::real::Real;
 use crate::numeric::reduce::Elements;
 use crate::numeric::simd::Number;
-use crate::numeric::tensor::{agree, show};
+use crate::numeric::tensor::agree;
 use crate::numeric::verbs::{gap, log_sum_exp};
 
 /// The losses of this file.
@@ -51,20 +53,6 @@ pub(super) const CONTRAST: Card = Card {
     outliers: "no",
     ..Card::PAIR
 };
-
-/// The rows and columns of an input of two axes.
-pub(super) fn rows_and_columns<T: Number>(
-    job: &Job<T>,
-    place: usize,
-) -> Result<(usize, usize), Fault> {
-    let (name, shape) = (job.card.inputs[place].name, &job.real(place)?.shape);
-    match shape[..] {
-        [rows, columns] => Ok((rows, columns)),
-        [0] => Ok((0, 0)),
-        _ => Err(Fault::shape(name, format!("{name} is {}", show(shape)))
-            .hint(format!("send {name} of shape {}", job.card.inputs[place].shape))),
-    }
-}
 
 /// Refuses a table of similarities that is out of proportion to its request.
 pub(super) fn bounded_table(

@@ -4,7 +4,9 @@ use super::scores::FORECAST;
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Default, Input, Param, ParamKind, Task};
 use crate::numeric::distance::norm;
-use crate::numeric::drive::batchwise::{Batchwise, STEPS_MAX, Work, bounded, rows_without_label};
+use crate::numeric::drive::batchwise::{
+    Batchwise, STEPS_MAX, Work, bounded, rows_and_columns, rows_without_label,
+};
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
@@ -397,10 +399,7 @@ impl Batchwise<4, 3> for WeightedIntervalScore {
 
     fn plan<T: Number>(&self, job: &Job<T>) -> Result<(usize, Elements<T>), Fault> {
         let lower = job.real(0)?;
-        let [rows, intervals] = lower.shape[..] else {
-            let detail = format!("lower is {}", show(&lower.shape));
-            return Err(Fault::shape("lower", detail).hint("send lower of shape [n, k]"));
-        };
+        let (rows, intervals) = rows_and_columns(job, 0)?;
         agree("upper", &job.real(1)?.shape, "lower", &lower.shape)?;
         agree("median", &job.real(2)?.shape, "one per row of lower", &[rows])?;
         agree("targets", &job.real(3)?.shape, "one per row of lower", &[rows])?;

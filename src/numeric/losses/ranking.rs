@@ -3,14 +3,16 @@
 use super::preference::BPR_LOSS;
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
-use crate::numeric::drive::batchwise::{Batchwise, STEPS_MAX, Work, bounded, rows_without_label};
+use crate::numeric::drive::batchwise::{
+    Batchwise, STEPS_MAX, Work, bounded, rows_and_columns, rows_without_label,
+};
 use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick, product_or_zero};
 use crate::numeric::reduce::Elements;
 use crate::numeric::simd::Number;
-use crate::numeric::tensor::{agree, show};
+use crate::numeric::tensor::agree;
 use crate::numeric::verbs::{descending, gap, log_sum_exp, sum_over};
 
 /// The losses of this family.
@@ -191,15 +193,7 @@ impl Batchwise<2, 1> for Listwise {
 
     fn plan<T: Number>(&self, job: &Job<T>) -> Result<(Lists, Elements<T>), Fault> {
         let predictions = job.real(0)?;
-        let (rows, length) = match predictions.shape[..] {
-            [rows, length] => (rows, length),
-            [0] => (0, 0),
-            _ => {
-                let detail = format!("predictions is {}", show(&predictions.shape));
-                return Err(Fault::shape("predictions", detail)
-                    .hint("send predictions of shape [n, l]: a row per list"));
-            }
-        };
+        let (rows, length) = rows_and_columns(job, 0)?;
         agree("targets", &job.real(1)?.shape, "predictions", &predictions.shape)?;
         let mask = job.optional(2)?;
         if let Some(mask) = mask {

@@ -1,14 +1,16 @@
 //! Two views of a batch whose features should agree and say different things: one number for all.
 
-use super::contrastive::{CONTRAST, VIEWS, rows_and_columns};
+use super::contrastive::{CONTRAST, VIEWS};
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Param};
-use crate::numeric::drive::batchwise::{Batchwise, PAIRS_MAX, STEPS_MAX, Work, bounded};
+use crate::numeric::drive::batchwise::{
+    Batchwise, PAIRS_MAX, STEPS_MAX, Work, bounded, rows_and_columns,
+};
 use crate::numeric::fault::{Fault, Kind, Place};
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick};
-use crate::numeric::reduce::{Elements, sample_weights};
+use crate::numeric::reduce::Elements;
 use crate::numeric::simd::Number;
 use crate::numeric::tensor::agree;
 use crate::numeric::verbs::sum_over;
@@ -40,13 +42,8 @@ impl Weighed {
         agree("input2", &job.real(1)?.shape, "input1", &job.real(0)?.shape)?;
         bounded("input1", "pairs of features", &[length, length], PAIRS_MAX)?;
         bounded("input1", "products of numbers", &[rows, length, length], STEPS_MAX)?;
-        let given = sample_weights(job.sample_weight.as_ref(), &[rows])?;
-        let weight = |row: usize| given.as_ref().map_or(1.0, |given| given[row].to_f64());
-        let weights: Vec<f64> = (0..rows).map(weight).collect();
-        let total: f64 = weights.iter().sum();
-        let mut elements = Elements::plain(Vec::new());
-        elements.weighed = true;
-        elements.ignored = (total == 0.0).then(|| vec![true]);
+        let (weights, elements) = Elements::of_batch(job, &[rows], |_| false)?;
+        let total = weights.iter().sum();
         Ok((Weighed { rows, length, weights, total }, elements))
     }
 

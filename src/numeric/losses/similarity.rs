@@ -1,15 +1,16 @@
 //! Embeddings with labels: samples of one label should be near each other, others far.
 
-use super::contrastive::{CONTRAST, EMBEDDINGS, TEMPERATURE, bounded_table, rows_and_columns};
+use super::contrastive::{CONTRAST, EMBEDDINGS, TEMPERATURE, bounded_table};
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Domain, Input, Param};
-use crate::numeric::drive::batchwise::{Batchwise, Work, rows_without_label};
-use crate::numeric::fault::{Fault, Kind, Place};
+use crate::numeric::drive::batchwise::{Batchwise, Work, rows_and_columns, rows_without_label};
+use crate::numeric::drive::targets::no_such_class;
+use crate::numeric::fault::Fault;
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
 use crate::numeric::pairs::{Table, Units};
 use crate::numeric::real::{Real, pick};
-use crate::numeric::reduce::{Elements, sample_weights};
+use crate::numeric::reduce::Elements;
 use crate::numeric::simd::Number;
 use crate::numeric::tensor::agree;
 use crate::numeric::verbs::{gap, log_add, log_sum_exp, sum_over};
@@ -419,22 +420,9 @@ impl Batchwise<2, 2> for ProxyAnchor {
             samples.counts(row) && !(0..proxies as i64).contains(&samples.labels[row])
         };
         if let Some(row) = (0..rows).find(no_class) {
-            let detail = format!(
-                "targets holds class {} at [{row}], but there are {proxies} proxies",
-                samples.labels[row]
-            );
-            return Err(Fault::new(Kind::Class, Place::Element("targets", vec![row]), detail));
+            return Err(no_such_class("targets", job.whole(2)?, row, proxies));
         }
-        let given = sample_weights(job.sample_weight.as_ref(), &[rows])?;
-        let weight = |row: usize| {
-            let given = given.as_ref().map_or(1.0, |given| given[row].to_f64());
-            if samples.counts(row) { given } else { 0.0 }
-        };
-        let weights: Vec<f64> = (0..rows).map(weight).collect();
-        let mut elements = Elements::plain(Vec::new());
-        elements.weighed = true;
-        elements.absent = (0..rows).filter(|&row| !samples.counts(row)).count();
-        elements.ignored = weights.iter().all(|&w| w == 0.0).then(|| vec![true]);
+        let (weights, elements) = Elements::of_batch(job, &[rows], |row| !samples.counts(row))?;
         Ok((Proxied { samples, proxies, weights }, elements))
     }
 

@@ -2,8 +2,9 @@
 
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Default, Domain, Input, Param, ParamKind, Task};
-use crate::numeric::drive::batchwise::{Batchwise, Work, rows_without_label};
+use crate::numeric::drive::batchwise::{Batchwise, Work, rows_and_columns, rows_without_label};
 use crate::numeric::drive::pointwise::{Arrangement, Lane, Pointwise};
+use crate::numeric::drive::targets::no_such_class;
 use crate::numeric::fault::{Fault, Kind, Place};
 use crate::numeric::job::Job;
 use crate::numeric::loss::Loss;
@@ -404,13 +405,8 @@ impl Batchwise<1, 1> for DiscreteHazardNll {
     }
 
     fn plan<T: Number>(&self, job: &Job<T>) -> Result<(Intervals, Elements<T>), Fault> {
-        let (logits, interval, event) = (job.real(0)?, job.whole(1)?, job.real(2)?);
-        let [rows, classes] = logits.shape[..] else {
-            let detail = format!("predictions is {}", show(&logits.shape));
-            return Err(
-                Fault::shape("predictions", detail).hint("send predictions of shape [n, c]")
-            );
-        };
+        let (interval, event) = (job.whole(1)?, job.real(2)?);
+        let (rows, classes) = rows_and_columns(job, 0)?;
         agree("targets", &interval.shape, "one per row of predictions", &[rows])?;
         agree("event", &event.shape, "one per row of predictions", &[rows])?;
         let missing = rows_without_label(job, rows);
@@ -418,11 +414,7 @@ impl Batchwise<1, 1> for DiscreteHazardNll {
         for row in 0..rows {
             let known = usize::try_from(interval.values[row]).ok().filter(|&end| end < classes);
             if known.is_none() && !missing.as_ref().is_some_and(|missing| missing[row]) {
-                let detail = format!(
-                    "targets holds interval {} at [{row}], but there are {classes} intervals",
-                    interval.values[row]
-                );
-                return Err(Fault::new(Kind::Class, Place::Element("targets", vec![row]), detail));
+                return Err(no_such_class("targets", interval, row, classes));
             }
             ends.push((known.unwrap_or(0), T::of(0.5) < event.values[row]));
         }

@@ -71,13 +71,13 @@ fn numerics_use_the_standard_library_only() {
 }
 
 #[test]
-fn unsafe_stands_in_one_file() {
+fn unsafe_stands_in_two_files() {
     for (path, text) in sources("src") {
         let there = text.lines().any(|line| {
             let code = line.split("//").next().unwrap_or_default();
             code.contains("unsafe ") && !code.contains('"')
         });
-        let expected = path.ends_with("numeric/simd.rs");
+        let expected = path.ends_with("numeric/simd.rs") || path.ends_with("wire/json/x86.rs");
         assert_eq!(there, expected, "unsafe in {}", shown(&path));
     }
 }

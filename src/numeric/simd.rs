@@ -2,7 +2,7 @@
 //!
 //! A kernel is plain Rust. Each level compiles it once more inside a function that may use the
 //! level's instructions, and the compiler does the rest: no intrinsics, the same binary everywhere.
-//! This is the only file with `unsafe`: it enters those functions after asking the CPU, and reads
+//! `unsafe` enters those functions after asking the CPU, and reads
 //! a slice of `f32` as a slice of a wrapper of the same layout.
 
 #![expect(unsafe_code, reason = "the one place that enters code for a CPU level")]
@@ -44,8 +44,16 @@ impl Level {
             let mut levels = vec![Level::Baseline];
             #[cfg(target_arch = "x86_64")]
             {
-                let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+                let has_avx2 = is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("bmi1")
+                    && is_x86_feature_detected!("bmi2")
+                    && is_x86_feature_detected!("lzcnt")
+                    && is_x86_feature_detected!("popcnt");
+                // The first CPUs with 512-bit vectors slow down when they use them; those with
+                // the second set of byte instructions do not.
                 let has_avx512 = has_avx2
+                    && is_x86_feature_detected!("avx512vbmi2")
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")

@@ -165,7 +165,7 @@ impl Run<'_> {
         scalars: Scalars,
         clock: &mut Clock,
     ) -> Result<Option<Written>, Problem> {
-        let request = match read::<T>(&self.loss.card, self.body, scalars)? {
+        let request = match read::<T>(&self.loss.card, self.body, scalars, self.level)? {
             Read::Request(request) => request,
             Read::Other(_) => return Ok(None),
         };

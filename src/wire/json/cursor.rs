@@ -50,6 +50,21 @@ impl<'a> Cursor<'a> {
         Err(self.malformed(&format!("expected `{}` {place}", byte as char)))
     }
 
+    /// The whole text.
+    pub fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    /// The place in the text.
+    pub fn place(&self) -> usize {
+        self.at
+    }
+
+    /// Goes to a place in the text.
+    pub fn go_to(&mut self, place: usize) {
+        self.at = place;
+    }
+
     /// What is left of the text.
     #[inline]
     pub fn rest(&self) -> &'a [u8] {

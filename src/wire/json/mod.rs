@@ -2,6 +2,15 @@
 
 pub mod answer;
 pub mod cursor;
+mod grammar;
+mod nesting;
 pub mod number;
 pub mod request;
-pub mod tensor;
+mod scan;
+mod strip;
+mod tensor;
+#[cfg(test)]
+mod tests;
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;

@@ -93,12 +93,23 @@ fn digits(text: &[u8], mut at: usize, value: &mut u64) -> usize {
 pub trait FromLiteral: Number {
     /// The nearest number; an infinity if the literal is too large.
     fn from_literal(literal: &Literal<'_>) -> Self;
+
+    /// The number nearest to `mantissa / divisor`, an integer and a power of ten that may each be
+    /// off by two units in the last place; and whether that is sure.
+    fn of_quotient(mantissa: f64, divisor: f64) -> (Self, bool);
 }
 
 impl FromLiteral for f64 {
     #[inline]
     fn from_literal(literal: &Literal<'_>) -> f64 {
         literal.in_one_step().unwrap_or_else(|| literal.as_str().parse().unwrap_or(f64::NAN))
+    }
+
+    #[inline(always)]
+    fn of_quotient(mantissa: f64, divisor: f64) -> (f64, bool) {
+        const INTEGER_MAX: f64 = (1u64 << 53) as f64;
+        let exact = mantissa < INTEGER_MAX && 1.0 <= divisor.abs() && divisor.abs() <= 1e22;
+        (mantissa / divisor, exact)
     }
 }
 
@@ -116,6 +127,17 @@ impl FromLiteral for f32 {
             }
         }
         literal.as_str().parse().unwrap_or(f32::NAN)
+    }
+
+    #[inline(always)]
+    fn of_quotient(mantissa: f64, divisor: f64) -> (f32, bool) {
+        let double = mantissa / divisor;
+        let single = double as f32;
+        // Far enough from the midpoint of two floats, whatever the quotient's error.
+        let low_bits = double.to_bits() & 0x1fff_ffff;
+        let far = 16 < low_bits.wrapping_sub(0x1000_0000 - 8);
+        let normal = f32::MIN_POSITIVE <= single.abs() && single.abs() <= f32::MAX;
+        (single, far && (normal || double == 0.0))
     }
 }
 

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 
 use super::cursor::Cursor;
 use super::number::{FromLiteral, Literal};
+use super::scan::Scanner;
 use super::tensor;
 use crate::numeric::args::Given;
 use crate::numeric::card::{Card, Domain};
 use crate::numeric::catalogue::edit_distance;
+use crate::numeric::simd::Level;
 use crate::service::request::{Dtype, Numbers, Request, Scalars};
 use crate::wire::problem::{Code, Problem};
 
@@ -40,7 +42,9 @@ pub fn read<T: FromLiteral>(
     card: &'static Card,
     body: &[u8],
     scalars: Scalars,
+    level: Level,
 ) -> Result<Read<T>, Problem> {
+    let mut scanner = Scanner::new(level);
     let mut request = Request::<T>::new(card, scalars);
     let mut cursor = Cursor::new(body);
     if cursor.peek().is_none() {
@@ -62,7 +66,8 @@ pub fn read<T: FromLiteral>(
                 Problem::new(Code::DuplicateMember, detail).pointer(&format!("/{}", token(&name)))
             );
         }
-        if let Some(dtype) = member::<T>(cursor, &name, &mut request, &mut overflow)? {
+        if let Some(dtype) = member::<T>(cursor, &mut scanner, &name, &mut request, &mut overflow)?
+        {
             other = Some(dtype);
         }
         Ok(())
@@ -97,6 +102,7 @@ fn object<'a>(
 /// Reads one member. Gives the dtype if it is not the one that the body is read in.
 fn member<T: FromLiteral>(
     cursor: &mut Cursor<'_>,
+    scanner: &mut Scanner,
     name: &str,
     request: &mut Request<T>,
     overflow: &mut Option<Problem>,
@@ -108,9 +114,9 @@ fn member<T: FromLiteral>(
         // Class indices are read in double precision, which holds every one of them.
         let wide = input.domain.is_integer() || input.domain == Domain::ClassOrDistribution;
         request.inputs[place] = Some(if wide {
-            Numbers::Wide(tensor::read(cursor, &pointer, input.label, overflow)?)
+            Numbers::Wide(tensor::read(cursor, scanner, &pointer, input.label, overflow)?)
         } else {
-            Numbers::Exact(tensor::read(cursor, &pointer, input.label, overflow)?)
+            Numbers::Exact(tensor::read(cursor, scanner, &pointer, input.label, overflow)?)
         });
         return Ok(None);
     }
@@ -127,12 +133,12 @@ fn member<T: FromLiteral>(
                     let detail = format!("`{}` stands twice", shown(&name));
                     return Err(Problem::new(Code::DuplicateMember, detail).pointer(&pointer));
                 }
-                let given = parameter(cursor, &pointer, overflow)?;
+                let given = parameter(cursor, scanner, &pointer, overflow)?;
                 Ok(request.scalars.set_param(card, &name, given)?)
             })?;
         }
         "sample_weight" => {
-            request.sample_weight = Some(tensor::read(cursor, &pointer, false, overflow)?);
+            request.sample_weight = Some(tensor::read(cursor, scanner, &pointer, false, overflow)?);
         }
         "outputs" => {
             let words = words(cursor, name)?;
@@ -177,6 +183,7 @@ fn member<T: FromLiteral>(
 /// A parameter: a number, an array of numbers, a word, a truth value or null.
 fn parameter(
     cursor: &mut Cursor<'_>,
+    scanner: &mut Scanner,
     pointer: &str,
     overflow: &mut Option<Problem>,
 ) -> Result<Given, Problem> {
@@ -202,7 +209,7 @@ fn parameter(
             ));
         }
         _ => {
-            let tensor = tensor::read::<f64>(cursor, pointer, false, overflow)?;
+            let tensor = tensor::read::<f64>(cursor, scanner, pointer, false, overflow)?;
             match (tensor.shape.as_slice(), tensor.values.as_slice()) {
                 ([], &[number]) => Given::Number(number),
                 _ => Given::Numbers(tensor),

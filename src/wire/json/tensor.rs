@@ -1,124 +1,123 @@
 //! Tensors in JSON: nested arrays of numbers straight into a flat buffer and a shape.
 
 use super::cursor::Cursor;
+use super::nesting::{AXES_MAX, Irregular, Nesting};
 use super::number::{FromLiteral, Literal};
-use crate::numeric::tensor::Tensor;
+use super::scan::{Scanner, Stop};
+use super::vector::BLOCK;
+use crate::numeric::tensor::{Tensor, index_of};
 use crate::wire::problem::{Code, Problem};
-
-/// How many axes a tensor may have.
-const AXES_MAX: usize = 16;
 
 /// Reads a number or nested arrays of numbers. `null` is a missing label if labels may be missing.
 /// The first number that is too large goes into `overflow`, because a later member may yet ask for
 /// a dtype that holds it.
 pub fn read<T: FromLiteral>(
     cursor: &mut Cursor<'_>,
+    scanner: &mut Scanner,
     pointer: &str,
     label: bool,
     overflow: &mut Option<Problem>,
 ) -> Result<Tensor<T>, Problem> {
     let mut reader = Reader {
+        scan_from: cursor.place(),
         cursor,
         pointer,
         label,
-        overflow,
         values: Vec::new(),
         missing: None,
-        counts: [0; AXES_MAX + 1],
-        lengths: [None; AXES_MAX + 1],
-        depth: 0,
-        leaf: None,
+        overflow: None,
+        nesting: Nesting::START,
     };
-    reader.run()?;
-    let axes = reader.leaf.unwrap_or(0);
-    let shape = reader.lengths[1..=axes].iter().map(|length| length.unwrap_or(0)).collect();
+    reader.run(scanner)?;
+    let shape = reader.nesting.shape();
+    if let Some(place) = reader.overflow {
+        overflow.get_or_insert_with(|| too_large::<T>(pointer, &index_of(&shape, place)));
+    }
     Ok(Tensor { shape, values: reader.values, missing: reader.missing })
+}
+
+#[cold]
+fn too_large<T: FromLiteral>(pointer: &str, index: &[usize]) -> Problem {
+    let detail = format!("this number is too large for {}", T::DTYPE);
+    let hint = if T::DTYPE == "float32" {
+        "send \"dtype\": \"float64\", or \"Infinity\" if that is meant"
+    } else {
+        "send \"Infinity\" if that is meant"
+    };
+    let pointer = index.iter().fold(pointer.to_owned(), |pointer, at| format!("{pointer}/{at}"));
+    Problem::new(Code::NumberOverflow, detail).pointer(&pointer).hint(hint)
 }
 
 struct Reader<'c, 'a, T> {
     cursor: &'c mut Cursor<'a>,
+    /// From which place on a scan is worth trying.
+    scan_from: usize,
     pointer: &'c str,
     label: bool,
-    overflow: &'c mut Option<Problem>,
     values: Vec<T>,
     missing: Option<Vec<bool>>,
-    /// How many elements of each open array have been read; the first place is not used.
-    counts: [usize; AXES_MAX + 1],
-    /// How many elements the arrays of each depth have, once one has been closed.
-    lengths: [Option<usize>; AXES_MAX + 1],
-    /// How many arrays are open.
-    depth: usize,
-    /// The depth that numbers stand at, once one has been read.
-    leaf: Option<usize>,
+    /// The place of the first value that is too large.
+    overflow: Option<usize>,
+    nesting: Nesting,
 }
 
 impl<T: FromLiteral> Reader<'_, '_, T> {
-    fn run(&mut self) -> Result<(), Problem> {
+    /// Scans as far as that goes, and reads with care what a scan stops at.
+    fn run(&mut self, scanner: &mut Scanner) -> Result<(), Problem> {
+        let start = self.cursor.place();
         loop {
-            if self.cursor.peek() == Some(b'[') {
-                self.open()?;
-                if !self.cursor.take(b']') {
-                    continue;
+            let mut behind_value = false;
+            if self.scan_from <= self.cursor.place() {
+                match self.scan(scanner) {
+                    Some(Stop::End) => return Ok(()),
+                    Some(Stop::Value) => {}
+                    Some(Stop::BehindValue) => behind_value = true,
+                    Some(Stop::Irregular) => {
+                        // Read again with care, which says where it is irregular.
+                        self.cursor.go_to(start);
+                        self.nesting = Nesting::START;
+                        self.values.clear();
+                        (self.missing, self.overflow) = (None, None);
+                        self.scan_from = usize::MAX;
+                    }
+                    None => self.scan_from = usize::MAX,
                 }
-                if self.leaf.is_some_and(|leaf| leaf != self.depth) {
-                    self.depth -= 1;
-                    return Err(self.ragged("this array is empty, but others have arrays in them"));
-                }
-                self.found_leaf()?;
-                self.close()?;
-            } else {
-                self.element()?;
             }
-            if self.after_value()? {
+            if !behind_value {
+                if self.cursor.peek() == Some(b'[') {
+                    self.cursor.step();
+                    if !self.cursor.take(b']') {
+                        self.nesting.open().map_err(|irregular| self.irregular(irregular))?;
+                        continue;
+                    }
+                    self.nesting.empty().map_err(|irregular| self.irregular(irregular))?;
+                } else {
+                    self.element()?;
+                }
+            }
+            if self.behind_value()? {
                 return Ok(());
             }
         }
     }
 
-    fn open(&mut self) -> Result<(), Problem> {
-        self.cursor.step();
-        if self.leaf == Some(self.depth) {
-            return Err(self.ragged("an array stands beside numbers"));
+    /// Reads regular arrays of number literals, as far as there is nothing else.
+    fn scan(&mut self, scanner: &mut Scanner) -> Option<Stop> {
+        let (text, at) = (self.cursor.text(), self.cursor.place());
+        let before = self.values.len();
+        let (stop, place) =
+            scanner.scan(text, at, &mut self.nesting, &mut self.values, &mut self.overflow)?;
+        if let Some(missing) = &mut self.missing {
+            missing.resize(missing.len() + self.values.len() - before, false);
         }
-        self.depth += 1;
-        if AXES_MAX < self.depth {
-            let detail = format!("arrays are nested more than {AXES_MAX} deep");
-            return Err(Problem::new(Code::TooDeep, detail).pointer(self.pointer));
-        }
-        self.counts[self.depth] = 0;
-        Ok(())
-    }
-
-    /// Checks that numbers stand at one depth only.
-    fn found_leaf(&mut self) -> Result<(), Problem> {
-        match self.leaf {
-            None => self.leaf = Some(self.depth),
-            Some(leaf) if leaf == self.depth => {}
-            Some(_) => return Err(self.ragged("a number stands beside arrays")),
-        }
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), Problem> {
-        let count = self.counts[self.depth];
-        match self.lengths[self.depth] {
-            None => self.lengths[self.depth] = Some(count),
-            Some(length) if length == count => {}
-            Some(length) => {
-                self.depth -= 1;
-                let detail =
-                    format!("this array has {count} elements, but the ones before have {length}");
-                return Err(self.ragged(&detail));
-            }
-        }
-        self.depth -= 1;
-        Ok(())
+        self.cursor.go_to(place);
+        self.scan_from = place + BLOCK;
+        Some(stop)
     }
 
     /// Steps over what follows a value: true at the end of the tensor, false before a next value.
-    fn after_value(&mut self) -> Result<bool, Problem> {
-        while 0 < self.depth {
-            self.counts[self.depth] += 1;
+    fn behind_value(&mut self) -> Result<bool, Problem> {
+        while 0 < self.nesting.depth() {
             match self.cursor.peek() {
                 Some(b',') => {
                     self.cursor.step();
@@ -126,7 +125,7 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
                 }
                 Some(b']') => {
                     self.cursor.step();
-                    self.close()?;
+                    self.nesting.close().map_err(|irregular| self.irregular(irregular))?;
                 }
                 _ => return Err(self.cursor.malformed("expected `,` or `]` in an array")),
             }
@@ -137,14 +136,12 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
     #[inline]
     fn element(&mut self) -> Result<(), Problem> {
         let Some(literal) = Literal::read(self.cursor.rest()) else { return self.other_element() };
-        self.found_leaf()?;
         let value = T::from_literal(&literal);
         self.cursor.advance(literal.text.len());
-        if !value.is_finite() && self.overflow.is_none() {
-            *self.overflow = Some(self.too_large());
+        if !value.is_finite() {
+            self.overflow.get_or_insert(self.values.len());
         }
-        self.push(value, false);
-        Ok(())
+        self.push(value, false)
     }
 
     /// An element that is not a number literal: a non-finite number in one of its spellings, or
@@ -155,29 +152,23 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
             [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
         for (word, value) in not_finite {
             if self.cursor.take_word(word) {
-                self.found_leaf()?;
-                self.push(T::of(value), false);
-                return Ok(());
+                return self.push(T::of(value), false);
             }
         }
         if self.cursor.take_word("null") {
             if !self.label {
                 return Err(Problem::new(Code::NullNotAllowed, "null is not a number here")
-                    .pointer(&self.here())
+                    .pointer(&self.nesting.pointer(self.pointer))
                     .hint("only a label may be null, where it has not arrived yet"));
             }
-            self.found_leaf()?;
-            self.push(T::of(0.0), true);
-            return Ok(());
+            return self.push(T::of(0.0), true);
         }
         let kind = match self.cursor.peek() {
             Some(b'"') => {
                 let word = self.cursor.string()?;
                 let value = not_finite.iter().find(|(name, _)| *name == word);
                 if let Some((_, value)) = value {
-                    self.found_leaf()?;
-                    self.push(T::of(*value), false);
-                    return Ok(());
+                    return self.push(T::of(*value), false);
                 }
                 "a string"
             }
@@ -186,58 +177,56 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
             _ => return Err(self.cursor.malformed("expected a number or an array")),
         };
         Err(Problem::new(Code::WrongType, format!("{kind} stands where a number is asked for"))
-            .pointer(&self.here())
+            .pointer(&self.nesting.pointer(self.pointer))
             .hint(
                 "numbers stand without quotes; \"NaN\", \"Infinity\" and \"-Infinity\" with them",
             ))
     }
 
     #[inline]
-    fn push(&mut self, value: T, missing: bool) {
+    fn push(&mut self, value: T, missing: bool) -> Result<(), Problem> {
+        self.nesting.number_fits().map_err(|irregular| self.irregular(irregular))?;
+        self.nesting.count(1);
         if missing || self.missing.is_some() {
             let before = self.values.len();
             self.missing.get_or_insert_with(|| vec![false; before]).push(missing);
         }
         self.values.push(value);
+        Ok(())
     }
 
     #[cold]
-    fn too_large(&self) -> Problem {
-        let detail = format!("this number is too large for {}", T::DTYPE);
-        let hint = if T::DTYPE == "float32" {
-            "send \"dtype\": \"float64\", or \"Infinity\" if that is meant"
-        } else {
-            "send \"Infinity\" if that is meant"
+    fn irregular(&self, irregular: Irregular) -> Problem {
+        let detail = match irregular {
+            Irregular::TooDeep => {
+                let detail = format!("arrays are nested more than {AXES_MAX} deep");
+                return Problem::new(Code::TooDeep, detail).pointer(self.pointer);
+            }
+            Irregular::NumberBesideArrays => "a number stands beside arrays".to_owned(),
+            Irregular::ArrayBesideNumbers => "an array stands beside numbers".to_owned(),
+            Irregular::EmptyBesideArrays => {
+                "this array is empty, but others have arrays in them".to_owned()
+            }
+            Irregular::Length { count, length } => {
+                format!("this array has {count} elements, but the ones before have {length}")
+            }
         };
-        Problem::new(Code::NumberOverflow, detail).pointer(&self.here()).hint(hint)
-    }
-
-    #[cold]
-    fn ragged(&self, detail: &str) -> Problem {
         Problem::new(Code::RaggedArray, detail)
-            .pointer(&self.here())
+            .pointer(&self.nesting.pointer(self.pointer))
             .hint("every array at one depth must have the same length")
-    }
-
-    /// The pointer to the element being read.
-    fn here(&self) -> String {
-        let mut pointer = self.pointer.to_owned();
-        for count in &self.counts[1..=self.depth] {
-            pointer.push('/');
-            pointer.push_str(&count.to_string());
-        }
-        pointer
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numeric::simd::Level;
 
     fn tensor(text: &str) -> Result<Tensor<f32>, Problem> {
         let mut cursor = Cursor::new(text.as_bytes());
         let mut overflow = None;
-        let tensor = read(&mut cursor, "/targets", true, &mut overflow)?;
+        let mut scanner = Scanner::new(Level::best());
+        let tensor = read(&mut cursor, &mut scanner, "/targets", true, &mut overflow)?;
         cursor.end()?;
         overflow.map_or(Ok(tensor), Err)
     }
@@ -270,7 +259,9 @@ mod tests {
         let tensor = tensor("[1, null, 3]").unwrap();
         assert_eq!(tensor.missing, Some(vec![false, true, false]));
         let mut cursor = Cursor::new(b"[null]");
-        let refused = read::<f32>(&mut cursor, "/predictions", false, &mut None).unwrap_err();
+        let mut scanner = Scanner::new(Level::best());
+        let refused = read::<f32>(&mut cursor, &mut scanner, "/predictions", false, &mut None);
+        let refused = refused.unwrap_err();
         assert_eq!(
             (refused.code, refused.pointer.as_deref()),
             (Code::NullNotAllowed, Some("/predictions/0"))

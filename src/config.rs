@@ -72,7 +72,9 @@ settings! {
     body_bytes_max: usize = 67_108_864, "LOSSD_BODY_BYTES_MAX",
         "Largest body that is read, in bytes";
     jobs_max: usize = 64, "LOSSD_JOBS_MAX",
-        "Requests that may hold a body at once; more are refused with 503";
+        "Requests that may hold a body at once, small ones aside; more are refused with 503";
+    inline_bytes_max: usize = 16_384, "LOSSD_INLINE_BYTES_MAX",
+        "Largest body that is worked on at once where it was read, in bytes; 0 for none";
     threads: usize = 0, "LOSSD_THREADS",
         "Threads that compute; 0 for one per core";
     simd: String = "auto", "LOSSD_SIMD",

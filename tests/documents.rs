@@ -237,7 +237,7 @@ fn example_loss(card: &Card) -> String {
     let body = card.example.as_bytes();
     let answer = respond(loss, scalars, body, Form::Json, Level::Baseline, 1, &mut clock);
     let answer = answer.unwrap_or_else(|problem| panic!("{}: {problem:?}", card.name));
-    let answer: Value = serde_json::from_slice(&answer.text).unwrap_or_default();
+    let answer: Value = serde_json::from_slice(&answer.text.into_text()).unwrap_or_default();
     let value = answer["loss"].as_f64().unwrap_or_else(|| panic!("{}: {answer}", card.name));
     let digits = (5 - value.abs().log10().floor() as i32).max(0);
     format!("{value:.*}", usize::try_from(digits).unwrap_or(0))

@@ -25,9 +25,8 @@ pub struct Loss {
     double: Evaluate<f64>,
     #[cfg(test)]
     dual: Evaluate<Dual>,
-    /// Whether it walks the batch by itself.
-    #[cfg(test)]
-    pub(crate) is_batchwise: bool,
+    /// Whether it walks the batch by itself, and its cost may grow faster than the batch.
+    pub grows_faster: bool,
 }
 
 impl Loss {
@@ -49,8 +48,7 @@ impl Loss {
             double: pointwise::evaluate::<L, f64, K, D>,
             #[cfg(test)]
             dual: pointwise::evaluate::<L, Dual, K, D>,
-            #[cfg(test)]
-            is_batchwise: false,
+            grows_faster: false,
         }
     }
 
@@ -68,8 +66,7 @@ impl Loss {
             double: rowwise::evaluate::<L, f64, D>,
             #[cfg(test)]
             dual: rowwise::evaluate::<L, Dual, D>,
-            #[cfg(test)]
-            is_batchwise: false,
+            grows_faster: false,
         }
     }
 
@@ -82,8 +79,7 @@ impl Loss {
             double: batchwise::evaluate::<L, f64, K, D>,
             #[cfg(test)]
             dual: batchwise::evaluate::<L, Dual, K, D>,
-            #[cfg(test)]
-            is_batchwise: true,
+            grows_faster: true,
         }
     }
 

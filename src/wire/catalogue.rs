@@ -153,7 +153,8 @@ pub async fn card(name: Result<Path<String>, PathRejection>) -> Result<Response,
     let example = loss.card.example.as_bytes();
     let scalars = Scalars::default();
     let done = respond(loss, scalars, example, Form::Json, Level::best(), 1, &mut clock)?;
-    described["example"]["answer"] = serde_json::from_slice(&done.text).unwrap_or_default();
+    described["example"]["answer"] =
+        serde_json::from_slice(&done.text.into_text()).unwrap_or_default();
     let text = serde_json::to_string_pretty(&described).unwrap_or_default();
     Ok(answer("application/json", text + "\n"))
 }

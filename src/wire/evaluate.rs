@@ -1,5 +1,5 @@
 //! `POST /loss/{name}`: from a body to an answer. The body is awaited; all else is one plain
-//! function that runs on a compute thread.
+//! function, which runs on a compute thread unless the body is small.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -13,12 +13,13 @@ use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant as Deadline, timeout_at};
 
-use super::json::answer::{Print, write, write_plain};
+use super::json::answer::{Printed, print, print_plain};
 use super::json::number::FromLiteral;
+use super::json::print::Print;
 use super::json::request::{Read, read, shown};
 use super::observe::InFlight;
 use super::problem::{Code, Problem};
-use super::{App, answer};
+use super::{App, answer, pieces};
 use crate::numeric::catalogue;
 use crate::numeric::loss::Loss;
 use crate::numeric::simd::Level;
@@ -55,8 +56,11 @@ pub async fn evaluate(
     if declared.is_some_and(|length| limit < length) {
         return Err(too_large(limit));
     }
-    let place = app.places.clone().try_acquire_owned().map_err(|_| busy(&app))?;
-    let place = (place, InFlight::new(&app.metrics.jobs_in_flight));
+    // So little holds no memory to speak of, and handing it to another thread would cost more than
+    // doing it.
+    let is_small =
+        !loss.grows_faster && declared.is_some_and(|length| length <= app.config.inline_bytes_max);
+    let place = if is_small { None } else { Some(place(&app)?) };
 
     let mut clock = Clock::start();
     let deadline = Deadline::now() + app.config.deadline();
@@ -73,31 +77,48 @@ pub async fn evaluate(
     }
     clock.lap(Stage::Read);
 
+    if is_small {
+        clock.lap(Stage::Wait);
+        let (text, timing) = work(&app, loss, scalars, &body, form, clock)?;
+        return Ok(response(&app, form, text, &timing));
+    }
     let deadline = Deadline::now() + app.config.deadline();
     let slot = within(&app, deadline, app.slots.clone().acquire_owned()).await?;
     let slot = slot.map_err(|_| Problem::new(Code::Draining, "the server is stopping"))?;
     clock.lap(Stage::Wait);
     let service = app.clone();
-    let work = move || work(&service, loss, scalars, &body, form, clock, (place, slot));
+    let work = move || {
+        // Both are held until the work is really done, whether or not somebody waits for it.
+        let _held = (place, slot);
+        work(&service, loss, scalars, &body, form, clock)
+    };
     let done = within(&app, deadline, tokio::task::spawn_blocking(work)).await?;
     let (text, timing) = done.map_err(|error| {
         tracing::error!(loss = loss.card.name, error = ?error.to_string(), "an evaluation panicked");
         Problem::internal()
     })??;
+    Ok(response(&app, form, text, &timing))
+}
+
+/// The answer with its headers.
+fn response(app: &App, form: Form, text: Printed, timing: &str) -> Response {
+    let body = match text {
+        Printed::Whole(text) => Body::from(text),
+        Printed::InPieces(text) => pieces::body(text, app.clone()),
+    };
 
     let media_type = match form {
         Form::Json => "application/json",
         Form::Plain => "text/plain; charset=utf-8",
     };
-    let mut response = answer(media_type, text);
-    if let Ok(timing) = HeaderValue::from_str(&timing) {
+    let mut response = answer(media_type, body);
+    if let Ok(timing) = HeaderValue::from_str(timing) {
         response.headers_mut().insert("server-timing", timing);
     }
-    Ok(response)
+    response
 }
 
-/// What runs on a compute thread. It holds its place and slot until it is really done, whether or
-/// not somebody still waits for it.
+/// From a body to an answer, and how long that took.
 fn work(
     app: &Service,
     loss: &'static Loss,
@@ -105,8 +126,7 @@ fn work(
     body: &[u8],
     form: Form,
     mut clock: Clock,
-    _held: ((OwnedSemaphorePermit, InFlight), OwnedSemaphorePermit),
-) -> Result<(Vec<u8>, String), Problem> {
+) -> Result<(Printed, String), Problem> {
     let threads = app.config.threads();
     let done = respond(loss, scalars, body, form, app.level, threads, &mut clock)?;
     app.metrics.evaluated(loss.card.name, done.rows, done.elements);
@@ -119,7 +139,7 @@ fn work(
 /// A written answer and how much work it was.
 pub struct Written {
     /// The answer's text.
-    pub text: Vec<u8>,
+    pub text: Printed,
     rows: usize,
     elements: usize,
 }
@@ -172,12 +192,15 @@ impl Run<'_> {
         clock.lap(Stage::Decode);
         let answer = service::evaluate(self.loss, request, self.level, self.threads)?;
         clock.lap(Stage::Evaluate);
+        let (rows, elements) = (answer.rows, answer.elements);
         let text = match self.form {
-            Form::Json => write(&answer),
-            Form::Plain => write_plain(&answer),
+            Form::Json => print(answer, self.level),
+            Form::Plain => Printed::Whole(print_plain(&answer)),
         };
-        clock.lap(Stage::Encode);
-        Ok(Some(Written { text, rows: answer.rows, elements: answer.elements }))
+        if matches!(text, Printed::Whole(_)) {
+            clock.lap(Stage::Encode);
+        }
+        Ok(Some(Written { text, rows, elements }))
     }
 }
 
@@ -300,9 +323,13 @@ fn too_large(limit: usize) -> Problem {
     )
 }
 
-fn busy(app: &Service) -> Problem {
-    let detail = format!("all {} places for work are taken", app.config.jobs_max);
-    Problem::new(Code::Busy, detail).hint("try again after the time in Retry-After")
+/// A place among the requests that hold memory.
+fn place(app: &Service) -> Result<(OwnedSemaphorePermit, InFlight), Problem> {
+    let place = app.places.clone().try_acquire_owned().map_err(|_| {
+        let detail = format!("all {} places for work are taken", app.config.jobs_max);
+        Problem::new(Code::Busy, detail).hint("try again after the time in Retry-After")
+    })?;
+    Ok((place, InFlight::new(&app.metrics.jobs_in_flight)))
 }
 
 /// Receives a body into one buffer that grows as bytes arrive.

@@ -6,6 +6,7 @@ pub mod problem;
 pub mod catalogue;
 pub mod openapi;
 pub mod page;
+mod pieces;
 pub mod ops;
 pub mod observe;
 pub mod serve;

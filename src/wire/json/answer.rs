@@ -1,122 +1,73 @@
-//! An answer in JSON. Every number reads back to the same one; NaN and the infinities are strings.
+//! An answer in JSON, in parts: large tensors are printed piece by piece when they are asked for,
+//! so that their text never stands whole beside the numbers.
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::print::{Print, not_finite, print_range};
+use super::sheet::Sheet;
 use crate::numeric::inspect::Warning;
 use crate::numeric::job::{Outcome, Reduction};
-use crate::numeric::simd::Number;
+use crate::numeric::simd::Level;
 use crate::numeric::tensor::Tensor;
 use crate::service::Answer;
 
-/// A number type that can be printed shortest.
-pub trait Print: Number {
-    /// Appends the shortest decimal that reads back to the same number.
-    fn print(self, out: &mut Vec<u8>, buffer: &mut zmij::Buffer);
+/// How many numbers are printed at once: some 180 kB.
+const PIECE: usize = 1 << 14;
+/// Most numbers take fewer bytes than this; a buffer grows where they do not.
+const BYTES: usize = 13;
+
+/// An answer that is printed piece by piece.
+pub trait Pieces: Send + Sync {
+    /// How many pieces there are, at least one.
+    fn count(&self) -> usize;
+    /// Prints a piece.
+    fn print(&self, piece: usize) -> Vec<u8>;
 }
 
-impl Print for f32 {
-    #[inline]
-    fn print(self, out: &mut Vec<u8>, buffer: &mut zmij::Buffer) {
-        if self.is_finite() {
-            out.extend_from_slice(buffer.format_finite(self).as_bytes());
-        } else {
-            out.extend_from_slice(not_finite(f64::from(self)));
+/// An answer as text.
+pub enum Printed {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// To be printed piece by piece.
+    InPieces(Arc<dyn Pieces>),
+}
+
+impl Printed {
+    /// The text in one piece.
+    pub fn into_text(self) -> Vec<u8> {
+        match self {
+            Printed::Whole(text) => text,
+            Printed::InPieces(pieces) => {
+                (0..pieces.count()).flat_map(|piece| pieces.print(piece)).collect()
+            }
         }
     }
 }
 
-impl Print for f64 {
-    #[inline]
-    fn print(self, out: &mut Vec<u8>, buffer: &mut zmij::Buffer) {
-        if self.is_finite() {
-            out.extend_from_slice(buffer.format_finite(self).as_bytes());
-        } else {
-            out.extend_from_slice(not_finite(self));
-        }
+/// Prints an answer, but for tensors of many numbers, which are printed piece by piece later.
+pub fn print<T: Print>(answer: Answer<T>, level: Level) -> Printed {
+    let out = Sheet::with_room(512);
+    let mut writer = Writer { level, parts: Vec::new(), out, first: true };
+    writer.answer(&answer);
+    if writer.parts.is_empty() {
+        return Printed::Whole(writer.out.into_text());
     }
+    writer.end_part();
+    Printed::InPieces(Arc::new(Text { answer, level, parts: writer.parts }))
 }
 
-const fn not_finite(x: f64) -> &'static [u8] {
-    if x.is_nan() {
-        b"\"NaN\""
-    } else if 0.0 < x {
-        b"\"Infinity\""
-    } else {
-        b"\"-Infinity\""
-    }
-}
-
-/// Writes an answer.
-pub fn write<T: Print>(answer: &Answer<T>) -> Vec<u8> {
-    let outcome = &answer.outcome;
-    let numbers = outcome.losses.as_ref().map_or(0, |losses| losses.values.len())
-        + outcome.gradients.iter().map(|(_, gradient)| gradient.values.len()).sum::<usize>();
-    // Most numbers take fewer bytes than this; the buffer grows where they do not.
-    let mut writer = Writer {
-        out: Vec::with_capacity(512 + numbers * 13),
-        buffer: zmij::Buffer::new(),
-        first: true,
-    };
-    writer.out.push(b'{');
-    writer.member("name");
-    writer.word(answer.card.name);
-    if answer.outputs.loss {
-        writer.member("loss");
-        match (outcome.loss, &outcome.losses) {
-            (Some(loss), _) => writer.number(loss),
-            (None, Some(losses)) => writer.tensor(losses),
-            (None, None) => writer.raw("null"),
-        }
-    }
-    if answer.outputs.losses
-        && let Some(losses) = &outcome.losses
-    {
-        writer.member("losses");
-        writer.tensor(losses);
-    }
-    if answer.outputs.gradients {
-        writer.member("gradients");
-        writer.named(&outcome.gradients);
-    }
-    if answer.outputs.hessian {
-        writer.member("hessian_diagonal");
-        writer.named(&outcome.hessian);
-    }
-    writer.member("reduction");
-    writer.word(answer.reduction.name());
-    writer.member("dtype");
-    writer.word(T::DTYPE);
-    writer.member("count");
-    writer.raw(&outcome.count.to_string());
-    writer.member("sum");
-    writer.number(outcome.sum);
-    writer.member("denominator");
-    writer.number(outcome.denominator);
-    if 0 < outcome.missing {
-        writer.member("missing");
-        writer.raw(&outcome.missing.to_string());
-    }
-    if let Some(found) = outcome.nonfinite {
-        writer.member("nonfinite");
-        let (nan, inf, first) = (found.nan, found.inf, found.first);
-        writer.raw(&format!("{{\"nan\":{nan},\"inf\":{inf},\"first\":{first}}}"));
-    }
-    writer.member("warnings");
-    writer.warnings(outcome);
-    writer.out.push(b'}');
-    writer.out
-}
-
-/// Writes the loss alone, a number on a line; with the reduction `none`, a line for each.
-pub fn write_plain<T: Print>(answer: &Answer<T>) -> Vec<u8> {
-    let mut buffer = zmij::Buffer::new();
-    let mut out = Vec::new();
+/// Prints the loss alone, a number on a line; with the reduction `none`, a line for each.
+pub fn print_plain<T: Print>(answer: &Answer<T>) -> Vec<u8> {
+    let mut out = Sheet::with_room(64);
     let mut line = |value: T| {
         if value.is_finite() {
-            value.print(&mut out, &mut buffer);
+            value.print(&mut out);
         } else {
             let quoted = not_finite(value.to_f64());
-            out.extend_from_slice(&quoted[1..quoted.len() - 1]);
+            out.extend(&quoted[1..quoted.len() - 1]);
         }
         out.push(b'\n');
     };
@@ -125,16 +76,112 @@ pub fn write_plain<T: Print>(answer: &Answer<T>) -> Vec<u8> {
         (_, Some(losses)) => losses.values.iter().for_each(|&loss| line(loss)),
         _ => {}
     }
-    out
+    out.into_text()
+}
+
+enum Part {
+    Text(Vec<u8>),
+    Numbers(Source, Range<usize>),
+}
+
+/// Which tensor of an answer.
+#[derive(Clone, Copy)]
+enum Source {
+    Losses,
+    Gradient(usize),
+    Hessian(usize),
+}
+
+struct Text<T> {
+    answer: Answer<T>,
+    level: Level,
+    parts: Vec<Part>,
+}
+
+impl<T: Print> Pieces for Text<T> {
+    fn count(&self) -> usize {
+        self.parts.len()
+    }
+
+    fn print(&self, piece: usize) -> Vec<u8> {
+        let (source, range) = match &self.parts[piece] {
+            Part::Text(text) => return text.clone(),
+            Part::Numbers(source, range) => (*source, range.clone()),
+        };
+        let outcome = &self.answer.outcome;
+        let tensor = match source {
+            Source::Losses => outcome.losses.as_ref(),
+            Source::Gradient(at) => outcome.gradients.get(at).map(|(_, tensor)| tensor),
+            Source::Hessian(at) => outcome.hessian.get(at).map(|(_, tensor)| tensor),
+        };
+        let mut out = Sheet::with_room(range.len() * BYTES + 64);
+        if let Some(tensor) = tensor {
+            print_range(tensor, range, self.level, &mut out);
+        }
+        out.into_text()
+    }
 }
 
 struct Writer {
-    out: Vec<u8>,
-    buffer: zmij::Buffer,
+    level: Level,
+    parts: Vec<Part>,
+    out: Sheet,
+    /// Whether no member has been written yet.
     first: bool,
 }
 
 impl Writer {
+    fn answer<T: Print>(&mut self, answer: &Answer<T>) {
+        let outcome = &answer.outcome;
+        self.out.push(b'{');
+        self.member("name");
+        self.word(answer.card.name);
+        if answer.outputs.loss {
+            self.member("loss");
+            match (outcome.loss, &outcome.losses) {
+                (Some(loss), _) => self.number(loss),
+                (None, Some(losses)) => self.tensor(losses, Source::Losses),
+                (None, None) => self.raw("null"),
+            }
+        }
+        if answer.outputs.losses
+            && let Some(losses) = &outcome.losses
+        {
+            self.member("losses");
+            self.tensor(losses, Source::Losses);
+        }
+        if answer.outputs.gradients {
+            self.member("gradients");
+            self.named(&outcome.gradients, Source::Gradient);
+        }
+        if answer.outputs.hessian {
+            self.member("hessian_diagonal");
+            self.named(&outcome.hessian, Source::Hessian);
+        }
+        self.member("reduction");
+        self.word(answer.reduction.name());
+        self.member("dtype");
+        self.word(T::DTYPE);
+        self.member("count");
+        self.raw(&outcome.count.to_string());
+        self.member("sum");
+        self.number(outcome.sum);
+        self.member("denominator");
+        self.number(outcome.denominator);
+        if 0 < outcome.missing {
+            self.member("missing");
+            self.raw(&outcome.missing.to_string());
+        }
+        if let Some(found) = outcome.nonfinite {
+            self.member("nonfinite");
+            let (nan, inf, first) = (found.nan, found.inf, found.first);
+            self.raw(&format!("{{\"nan\":{nan},\"inf\":{inf},\"first\":{first}}}"));
+        }
+        self.member("warnings");
+        self.warnings(outcome);
+        self.out.push(b'}');
+    }
+
     fn member(&mut self, name: &str) {
         if !self.first {
             self.out.push(b',');
@@ -152,25 +199,48 @@ impl Writer {
     }
 
     fn raw(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
+        self.out.extend(text.as_bytes());
     }
 
     fn number<T: Print>(&mut self, x: T) {
-        x.print(&mut self.out, &mut self.buffer);
+        x.print(&mut self.out);
     }
 
     /// An object of tensors.
-    fn named<T: Print>(&mut self, tensors: &[(&'static str, Tensor<T>)]) {
+    fn named<T: Print>(
+        &mut self,
+        tensors: &[(&'static str, Tensor<T>)],
+        source: impl Fn(usize) -> Source,
+    ) {
         self.out.push(b'{');
-        for (number, (name, tensor)) in tensors.iter().enumerate() {
-            if 0 < number {
+        for (at, (name, tensor)) in tensors.iter().enumerate() {
+            if 0 < at {
                 self.out.push(b',');
             }
             self.word(name);
             self.out.push(b':');
-            self.tensor(tensor);
+            self.tensor(tensor, source(at));
         }
         self.out.push(b'}');
+    }
+
+    /// A tensor, at once if it is small.
+    fn tensor<T: Print>(&mut self, tensor: &Tensor<T>, source: Source) {
+        let total = tensor.values.len();
+        if total <= PIECE {
+            print_range(tensor, 0..total, self.level, &mut self.out);
+            return;
+        }
+        self.end_part();
+        for start in (0..total).step_by(PIECE) {
+            self.parts.push(Part::Numbers(source, start..total.min(start + PIECE)));
+        }
+    }
+
+    /// Makes what has been written a part of its own.
+    fn end_part(&mut self) {
+        let written = std::mem::replace(&mut self.out, Sheet::with_room(512));
+        self.parts.push(Part::Text(written.into_text()));
     }
 
     fn warnings<T>(&mut self, outcome: &Outcome<T>) {
@@ -183,108 +253,5 @@ impl Writer {
         };
         let warnings = outcome.warnings.iter().map(warning).collect();
         self.raw(&Value::Array(warnings).to_string());
-    }
-
-    /// Nested arrays, from the shape and the flat elements; a missing element is null.
-    fn tensor<T: Print>(&mut self, tensor: &Tensor<T>) {
-        let Some((&last, outer)) = tensor.shape.split_last() else {
-            let place = 0;
-            return self.element(tensor, place);
-        };
-        if tensor.values.is_empty() {
-            return self.empty(&tensor.shape);
-        }
-        let rows = tensor.values.len() / last;
-        for row in 0..rows {
-            // How many arrays begin at this row: those whose place in all deeper ones is the first.
-            let opening = starting(outer, row);
-            if 0 < row {
-                self.out.push(b',');
-            }
-            self.out.extend(std::iter::repeat_n(b'[', opening + 1));
-            for place in row * last..(row + 1) * last {
-                if row * last < place {
-                    self.out.push(b',');
-                }
-                self.element(tensor, place);
-            }
-            self.out.extend(std::iter::repeat_n(b']', starting(outer, row + 1) + 1));
-        }
-    }
-
-    #[inline]
-    fn element<T: Print>(&mut self, tensor: &Tensor<T>, place: usize) {
-        if tensor.is_missing(place) {
-            self.raw("null");
-        } else {
-            self.number(tensor.values[place]);
-        }
-    }
-
-    /// Arrays without elements, as deep as the first axis of length 0.
-    fn empty(&mut self, shape: &[usize]) {
-        self.out.push(b'[');
-        if let Some((&length, inner)) = shape.split_first() {
-            for number in 0..length {
-                if 0 < number {
-                    self.out.push(b',');
-                }
-                self.empty(inner);
-            }
-        }
-        self.out.push(b']');
-    }
-}
-
-/// How many of the outer axes have an array that begins at this row (or ended before it).
-fn starting(outer: &[usize], row: usize) -> usize {
-    let mut stride = 1;
-    outer
-        .iter()
-        .rev()
-        .take_while(|&&length| {
-            stride *= length;
-            row.is_multiple_of(stride)
-        })
-        .count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn printed(shape: &[usize], values: &[f32]) -> String {
-        let tensor = Tensor::new(shape.to_vec(), values.to_vec());
-        let mut writer = Writer { out: Vec::new(), buffer: zmij::Buffer::new(), first: true };
-        writer.tensor(&tensor);
-        String::from_utf8(writer.out).unwrap()
-    }
-
-    #[test]
-    fn shapes_become_nesting() {
-        assert_eq!(printed(&[], &[1.5]), "1.5");
-        assert_eq!(printed(&[2], &[1.0, -0.0]), "[1.0,-0.0]");
-        assert_eq!(printed(&[2, 2], &[1.0, 2.0, 3.0, 4.0]), "[[1.0,2.0],[3.0,4.0]]");
-        assert_eq!(printed(&[2, 1, 2], &[1.0, 2.0, 3.0, 4.0]), "[[[1.0,2.0]],[[3.0,4.0]]]");
-        assert_eq!(printed(&[1, 2, 1], &[1.0, 2.0]), "[[[1.0],[2.0]]]");
-        assert_eq!(printed(&[0], &[]), "[]");
-        assert_eq!(printed(&[2, 0], &[]), "[[],[]]");
-        assert_eq!(printed(&[0, 2], &[]), "[]");
-    }
-
-    #[test]
-    fn numbers_read_back_and_nonfinite_ones_are_strings() {
-        assert_eq!(
-            printed(&[3], &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]),
-            "[\"NaN\",\"Infinity\",\"-Infinity\"]"
-        );
-        for bits in (0..u32::MAX).step_by(100_003) {
-            let x = f32::from_bits(bits);
-            if x.is_finite() {
-                let text = printed(&[], &[x]);
-                assert_eq!(text.parse::<f32>().unwrap().to_bits(), bits, "{text}");
-                assert!(serde_json::from_str::<f64>(&text).is_ok(), "{text}");
-            }
-        }
     }
 }

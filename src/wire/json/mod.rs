@@ -2,11 +2,14 @@
 
 pub mod answer;
 pub mod cursor;
+mod decimal;
 mod grammar;
 mod nesting;
 pub mod number;
+pub mod print;
 pub mod request;
 mod scan;
+mod sheet;
 mod strip;
 mod tensor;
 #[cfg(test)]

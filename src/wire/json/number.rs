@@ -1,6 +1,19 @@
 //! Numbers in JSON: from their text to the nearest `f32` or `f64`, correctly rounded.
 
+use std::sync::LazyLock;
+
 use crate::numeric::simd::Number;
+
+/// Powers of ten with exponents between minus and plus this are in the table.
+pub const POWER_MAX: i32 = 64;
+
+/// Powers of ten, NaN at both ends.
+pub static POWERS: LazyLock<[f64; 2 * POWER_MAX as usize + 1]> = LazyLock::new(|| {
+    std::array::from_fn(|at| match at as i32 - POWER_MAX {
+        power if power.abs() == POWER_MAX => f64::NAN,
+        power => format!("1e{power}").parse().unwrap_or(f64::NAN),
+    })
+});
 
 /// A number literal: its value is `mantissa` · 10^`exponent`, if it has at most 19 digits.
 pub struct Literal<'a> {
@@ -12,7 +25,8 @@ pub struct Literal<'a> {
     exact: bool,
 }
 
-const POWERS: [f64; 23] = [
+/// Powers of ten that are exact.
+const EXACT: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
@@ -65,7 +79,7 @@ impl<'a> Literal<'a> {
         if !self.exact || (1 << 53) < self.mantissa {
             return None;
         }
-        let power = POWERS.get(usize::try_from(self.exponent.unsigned_abs()).ok()?)?;
+        let power = EXACT.get(usize::try_from(self.exponent.unsigned_abs()).ok()?)?;
         let mantissa = self.mantissa as f64;
         let value = if self.exponent < 0 { mantissa / power } else { mantissa * power };
         Some(if self.negative { -value } else { value })

@@ -6,27 +6,15 @@
 //! is off by a few units in the last place of an `f64`, which matters only next to the midpoint of
 //! two neighbours. Everything else is left to the careful conversion in `number`.
 
-use std::sync::LazyLock;
-
-use super::number::{FromLiteral, Literal};
+use super::number::{FromLiteral, Literal, POWER_MAX, POWERS};
 use super::vector::{BLOCK, Digits, Vector};
 
 /// How many literals are converted at once, or up to half a block more.
 const STRIP: usize = 256;
 const LITERALS: usize = STRIP + BLOCK / 2;
 
-/// Powers of ten with exponents between minus and plus this are in the table.
-const POWER_MAX: i32 = 64;
 /// An exponent beyond the table, whose literal is left to the careful conversion.
 const CAREFUL: i32 = 4 * POWER_MAX;
-
-/// Powers of ten, NaN at both ends.
-static POWERS: LazyLock<[f64; 2 * POWER_MAX as usize + 1]> = LazyLock::new(|| {
-    std::array::from_fn(|at| match at as i32 - POWER_MAX {
-        power if power.abs() == POWER_MAX => f64::NAN,
-        power => format!("1e{power}").parse().unwrap_or(f64::NAN),
-    })
-});
 
 /// Literals that are found, and room for their parts.
 pub struct Strip {

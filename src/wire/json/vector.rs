@@ -57,6 +57,10 @@ pub trait Vector: Copy {
     /// Reads two numbers of at most 32 bytes: their digits by eights, and how many stand after
     /// the point (32 if there is no point). Both end at 33 or later.
     fn two_long(self, text: &[u8], digits: [Digits; 2]) -> ([[u32; 4]; 2], [u8; 2]);
+
+    /// Puts at each place the byte that `from` says, or 0 for 0x80, together with the bits of
+    /// `text`.
+    fn arrange(self, bytes: &[u64; 2], from: &[u8; 16], text: &[u8; 16]) -> [u8; 16];
 }
 
 /// Work that is compiled once for each level.

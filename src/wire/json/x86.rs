@@ -6,12 +6,13 @@
 #![expect(unsafe_code, reason = "enters code for a CPU level; loads and stores of whole arrays")]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_min_epu8,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64,
-    _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_shuffle_epi8,
-    _mm256_storeu_si256, _mm256_sub_epi8, _mm512_add_epi32, _mm512_broadcast_i32x4,
-    _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi32,
+    __m128i, __m256i, _mm_loadu_si128, _mm_or_si128, _mm_shuffle_epi8, _mm_storeu_si128,
+    _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
+    _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set_m128i, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_shuffle_epi8, _mm256_storeu_si256,
+    _mm256_sub_epi8, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_castsi512_si128,
+    _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi32,
     _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_or_si512,
     _mm512_set1_epi8, _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_storeu_si512, _mm512_sub_epi8,
 };
@@ -99,6 +100,12 @@ impl Vector for Avx2 {
         // SAFETY: as above.
         unsafe { two_long(text, digits) }
     }
+
+    #[inline(always)]
+    fn arrange(self, bytes: &[u64; 2], from: &[u8; 16], text: &[u8; 16]) -> [u8; 16] {
+        // SAFETY: as above.
+        unsafe { arrange(bytes, from, text) }
+    }
 }
 
 /// 512-bit vectors where they gain.
@@ -129,6 +136,12 @@ impl Vector for Avx512 {
     fn two_long(self, text: &[u8], digits: [Digits; 2]) -> ([[u32; 4]; 2], [u8; 2]) {
         // SAFETY: as above.
         unsafe { two_long(text, digits) }
+    }
+
+    #[inline(always)]
+    fn arrange(self, bytes: &[u64; 2], from: &[u8; 16], text: &[u8; 16]) -> [u8; 16] {
+        // SAFETY: as above.
+        unsafe { arrange(bytes, from, text) }
     }
 }
 
@@ -269,6 +282,17 @@ fn two_long(text: &[u8], digits: [Digits; 2]) -> ([[u32; 4]; 2], [u8; 2]) {
     // SAFETY: the array has the 32 bytes of the vector.
     unsafe { _mm256_storeu_si256(quarters.as_mut_ptr().cast(), ordered) };
     (quarters, fractions)
+}
+
+#[target_feature(enable = "avx2")]
+fn arrange(bytes: &[u64; 2], from: &[u8; 16], text: &[u8; 16]) -> [u8; 16] {
+    // SAFETY: the array is as long as the vector.
+    let bytes = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
+    let arranged = _mm_shuffle_epi8(bytes, load_16(from, 16));
+    let mut out = [0; 16];
+    // SAFETY: the array is as long as the vector.
+    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_or_si128(arranged, load_16(text, 16))) };
+    out
 }
 
 /// The points in 32 bytes.

@@ -1,11 +1,13 @@
 //! Metrics: every one declared here, once. All series exist from the start, and no label takes a
 //! value that a client chose, unless it is the name of a loss there is.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::numeric::catalogue;
@@ -16,10 +18,10 @@ use crate::numeric::simd::Level;
 pub enum Stage {
     /// Receiving the body.
     Read,
-    /// From the body to numbers.
-    Decode,
     /// For a thread to compute on.
     Wait,
+    /// From the body to numbers.
+    Decode,
     /// The loss itself.
     Evaluate,
     /// From numbers to the answer.
@@ -112,10 +114,9 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
-    stages: HistogramVec,
-    evaluations: IntCounterVec,
-    rows: IntCounterVec,
-    elements: IntCounterVec,
+    stages: [Histogram; Stage::ALL.len()],
+    /// Evaluations, rows and elements of each loss.
+    losses: HashMap<&'static str, [IntCounter; 3]>,
     /// Requests being answered.
     pub requests_in_flight: IntGauge,
     /// Places for work that are taken.
@@ -133,13 +134,13 @@ impl Metrics {
     /// All metrics, with every series of losses and stages at zero.
     pub fn new(level: Level, jobs_limit: usize) -> Metrics {
         let registry = Registry::new();
-        let metrics = Metrics {
+        let stages = histograms(2);
+        let of_losses = [counters(3), counters(4), counters(5)];
+        let mut metrics = Metrics {
             requests: counters(0),
             durations: histograms(1),
-            stages: histograms(2),
-            evaluations: counters(3),
-            rows: counters(4),
-            elements: counters(5),
+            stages: Stage::ALL.map(|stage| stages.with_label_values(&[stage.name()])),
+            losses: HashMap::new(),
             requests_in_flight: gauge(6),
             jobs_in_flight: gauge(7),
             refusals: counters(9),
@@ -152,10 +153,10 @@ impl Metrics {
         let collectors: [Box<dyn Collector>; 11] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
-            Box::new(metrics.stages.clone()),
-            Box::new(metrics.evaluations.clone()),
-            Box::new(metrics.rows.clone()),
-            Box::new(metrics.elements.clone()),
+            Box::new(stages),
+            Box::new(of_losses[0].clone()),
+            Box::new(of_losses[1].clone()),
+            Box::new(of_losses[2].clone()),
             Box::new(metrics.requests_in_flight.clone()),
             Box::new(metrics.jobs_in_flight.clone()),
             Box::new(limit),
@@ -171,12 +172,9 @@ impl Metrics {
             .register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
             .expect("the process metrics have names of their own");
         for loss in catalogue::all() {
-            for counter in [&metrics.evaluations, &metrics.rows, &metrics.elements] {
-                counter.with_label_values(&[loss.card.name]);
-            }
-        }
-        for stage in Stage::ALL {
-            metrics.stages.with_label_values(&[stage.name()]);
+            let name = loss.card.name;
+            let series = of_losses.each_ref().map(|vec| vec.with_label_values(&[name]));
+            metrics.losses.insert(name, series);
         }
         metrics
     }
@@ -195,8 +193,8 @@ impl Metrics {
     }
 
     /// Counts an answered request.
-    pub fn answered(&self, route: &str, method: &str, status: u16, took: Duration) {
-        self.requests.with_label_values(&[route, method, &status.to_string()]).inc();
+    pub fn answered(&self, route: &str, method: &str, status: &str, took: Duration) {
+        self.requests.with_label_values(&[route, method, status]).inc();
         self.durations.with_label_values(&[route]).observe(took.as_secs_f64());
     }
 
@@ -207,14 +205,15 @@ impl Metrics {
 
     /// Counts an evaluated batch.
     pub fn evaluated(&self, loss: &str, rows: usize, elements: usize) {
-        self.evaluations.with_label_values(&[loss]).inc();
-        self.rows.with_label_values(&[loss]).inc_by(rows as u64);
-        self.elements.with_label_values(&[loss]).inc_by(elements as u64);
+        let [evaluations, of_rows, of_elements] = &self.losses[loss];
+        evaluations.inc();
+        of_rows.inc_by(rows as u64);
+        of_elements.inc_by(elements as u64);
     }
 
     /// Notes how long a stage took.
     pub fn stage(&self, stage: Stage, took: Duration) {
-        self.stages.with_label_values(&[stage.name()]).observe(took.as_secs_f64());
+        self.stages[stage as usize].observe(took.as_secs_f64());
     }
 
     /// Everything in Prometheus's text format.

@@ -25,6 +25,8 @@ pub struct Service {
     pub config: Config,
     /// The CPU level that kernels run at.
     pub level: Level,
+    /// How many threads compute.
+    pub threads: usize,
     /// Every metric.
     pub metrics: Metrics,
     /// Places for requests that hold memory: from before the body is read until it is answered.
@@ -75,12 +77,14 @@ impl Service {
     /// A service with these settings.
     pub fn new(config: Config) -> Service {
         let level = config.simd_level();
+        let threads = config.threads();
         let metrics = Metrics::new(level, config.jobs_max);
         Service {
             level,
+            threads,
             metrics,
             places: Arc::new(Semaphore::new(config.jobs_max)),
-            slots: Arc::new(Semaphore::new(config.threads())),
+            slots: Arc::new(Semaphore::new(threads)),
             draining: AtomicBool::new(false),
             config,
         }

@@ -1,6 +1,7 @@
 //! `POST /loss/{name}`: from a body to an answer. The body is awaited; all else is one plain
 //! function, which runs on a compute thread unless the body is small.
 
+use std::fmt::Write;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -127,7 +128,7 @@ fn work(
     form: Form,
     mut clock: Clock,
 ) -> Result<(Printed, String), Problem> {
-    let threads = app.config.threads();
+    let threads = app.threads;
     let done = respond(loss, scalars, body, form, app.level, threads, &mut clock)?;
     app.metrics.evaluated(loss.card.name, done.rows, done.elements);
     for (stage, took) in &clock.laps {
@@ -225,10 +226,15 @@ impl Clock {
 
     /// The `Server-Timing` header, in milliseconds.
     fn server_timing(&self) -> String {
-        let part = |(stage, took): &(Stage, Duration)| {
-            format!("{};dur={:.3}", stage.name(), took.as_secs_f64() * 1e3)
-        };
-        self.laps.iter().map(part).collect::<Vec<_>>().join(", ")
+        let mut text = String::with_capacity(Stage::ALL.len() * 24);
+        for (stage, took) in &self.laps {
+            let comma = if text.is_empty() { "" } else { ", " };
+            let micros = took.as_micros();
+            let (whole, rest) = (micros / 1000, micros % 1000);
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{comma}{};dur={whole}.{rest:03}", stage.name());
+        }
+        text
     }
 }
 

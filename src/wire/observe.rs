@@ -45,7 +45,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     let _in_flight = InFlight::new(&app.metrics.requests_in_flight);
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let route = route.strip_prefix("/v1").unwrap_or(route).to_owned();
+    let route = route.strip_prefix("/v1").unwrap_or(route);
     let method = label(request.method());
     let id = request_id(request.headers());
     let trace = trace_id(request.headers()).unwrap_or_default();
@@ -61,15 +61,15 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    let (status, took) = (response.status().as_u16(), started.elapsed());
-    app.metrics.answered(&route, method, status, took);
+    let (status, took) = (response.status(), started.elapsed());
+    app.metrics.answered(route, method, status.as_str(), took);
     let duration_ms = took.as_secs_f64() * 1e3;
     tracing::debug!(
         request_id = id,
         trace_id = trace,
         route,
         method,
-        status,
+        status = status.as_u16(),
         duration_ms,
         "answered"
     );

@@ -32,7 +32,7 @@ pub async fn version(State(app): State<App>) -> Response {
         "version": VERSION,
         "revision": REVISION,
         "simd": app.level.name(),
-        "threads": app.config.threads(),
+        "threads": app.threads,
     });
     answer("application/json", version.to_string())
 }

@@ -18,7 +18,7 @@ use crate::service::metrics::Stage;
 /// A body of pieces.
 pub fn body(pieces: Arc<dyn Pieces>, app: App) -> Body {
     // One for each thread, and one to send meanwhile.
-    let ahead = app.config.threads() + 1;
+    let ahead = app.threads + 1;
     let took = Duration::ZERO;
     Body::new(InPieces { pieces, app, ahead, next: 0, printing: VecDeque::new(), took })
 }

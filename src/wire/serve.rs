@@ -95,6 +95,6 @@ fn announce(app: &Service, address: SocketAddr) {
          curl http://{shown}/loss/mse -d '{{\"predictions\":[1,2,3],\"targets\":[1,2,5]}}'",
         env!("CARGO_PKG_VERSION"),
         app.level.name(),
-        app.config.threads(),
+        app.threads,
     );
 }

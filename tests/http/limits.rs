@@ -84,7 +84,7 @@ fn no_place_is_a_503_that_says_when_to_come_back() {
 #[test]
 fn an_answer_that_is_not_ready_in_time_is_a_504() {
     let server = Server::with(Given { deadline_seconds: Some(0.2), ..Given::default() });
-    let threads = u32::try_from(server.service.config.threads()).unwrap();
+    let threads = u32::try_from(server.service.threads).unwrap();
     let slots = server.service.slots.clone().try_acquire_many_owned(threads).unwrap();
     assert_eq!(kind(&server.post("/loss/mse", BODY)), (504, "deadline-exceeded".to_owned()));
     drop(slots);

@@ -1,7 +1,6 @@
 //! A request in JSON: its members one after the other, tensors straight into their buffers.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use super::cursor::Cursor;
 use super::number::{FromLiteral, Literal};
@@ -56,11 +55,12 @@ pub fn read<T: FromLiteral>(
             .malformed("expected an object")
             .hint(format!("send a JSON object such as {}", card.example)));
     }
-    let mut seen = HashSet::new();
+    // Unknown names are refused, so there are never many.
+    let mut seen = Vec::new();
     let mut other = None;
     let mut overflow = None;
     object(&mut cursor, |cursor, name| {
-        if !seen.insert(name.to_string()) {
+        if seen.contains(&name) {
             let detail = format!("`{}` stands twice", shown(&name));
             return Err(
                 Problem::new(Code::DuplicateMember, detail).pointer(&format!("/{}", token(&name)))
@@ -70,6 +70,7 @@ pub fn read<T: FromLiteral>(
         {
             other = Some(dtype);
         }
+        seen.push(name);
         Ok(())
     })?;
     cursor.end()?;
@@ -123,18 +124,20 @@ fn member<T: FromLiteral>(
     let pointer = format!("/{name}");
     match name {
         "params" => {
-            let mut seen = HashSet::new();
+            let mut seen = Vec::new();
             if cursor.peek() != Some(b'{') {
                 return Err(wrong_type("params", "an object", &pointer, cursor));
             }
             object(cursor, |cursor, name| {
                 let pointer = format!("/params/{}", token(&name));
-                if !seen.insert(name.to_string()) {
+                if seen.contains(&name) {
                     let detail = format!("`{}` stands twice", shown(&name));
                     return Err(Problem::new(Code::DuplicateMember, detail).pointer(&pointer));
                 }
                 let given = parameter(cursor, scanner, &pointer, overflow)?;
-                Ok(request.scalars.set_param(card, &name, given)?)
+                request.scalars.set_param(card, &name, given)?;
+                seen.push(name);
+                Ok(())
             })?;
         }
         "sample_weight" => {

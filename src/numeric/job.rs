@@ -6,6 +6,7 @@ use super::fault::{Fault, Kind, Place};
 use super::inspect::Warning;
 use super::reduce::nonfinite;
 use super::simd::{Level, Number};
+use super::spare;
 use super::tensor::{Tensor, show};
 
 /// One loss on one batch.
@@ -174,6 +175,13 @@ impl<T> Job<T> {
 }
 
 impl<T: Number> Outcome<T> {
+    /// Keeps the buffers for the next job.
+    pub fn recycle(&mut self) {
+        let named = self.gradients.drain(..).chain(self.hessian.drain(..));
+        let tensors = self.losses.take().into_iter().chain(named.map(|(_, tensor)| tensor));
+        tensors.for_each(|tensor| spare::give(tensor.values));
+    }
+
     /// The same answer, rounded to another number type.
     pub fn rounded<N: Number>(self) -> Outcome<N> {
         let all = |tensors: Vec<(&'static str, Tensor<T>)>| {
@@ -197,6 +205,15 @@ impl<T: Number> Outcome<T> {
 }
 
 impl<T: Number> Job<T> {
+    /// Keeps the buffers for the next job.
+    pub fn recycle(self) {
+        for values in self.inputs.into_iter().flatten() {
+            if let Values::Real(tensor) = values {
+                spare::give(tensor.values);
+            }
+        }
+    }
+
     /// The same job in double precision.
     pub fn widened(&self) -> Job<f64> {
         let wide = |values: &Values<T>| match values {

@@ -18,6 +18,7 @@ pub mod validate;
 pub mod inspect;
 pub mod drive;
 pub mod reduce;
+pub mod spare;
 // The arithmetic below.
 pub mod real;
 pub mod dual;

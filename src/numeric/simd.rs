@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use super::math::FusedOnce;
 use super::real::{Real, single_precision};
+use super::spare::{self, Spare};
 
 /// What the CPU can do, as far as the kernels care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +98,11 @@ pub trait Number: Real<Elem = Self> + Default + PartialEq {
     /// Runs the kernel at a level, or at the machine's best one if that is lower.
     fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Out;
 
+    /// The spare buffers of this type, if there are any.
+    fn spare() -> Option<&'static Spare<Self>> {
+        None
+    }
+
     /// Whether the number is neither NaN nor an infinity.
     fn is_finite(self) -> bool {
         self.to_f64().is_finite()
@@ -106,6 +112,10 @@ pub trait Number: Real<Elem = Self> + Default + PartialEq {
 impl Number for f32 {
     const DTYPE: &'static str = "float32";
     const EPSILON: f64 = f32::EPSILON as f64;
+
+    fn spare() -> Option<&'static Spare<f32>> {
+        Some(&spare::SINGLES)
+    }
 
     fn dispatch<K: Kernel<f32>>(level: Level, kernel: K) -> K::Out {
         match level.min(Level::best()) {
@@ -126,6 +136,10 @@ impl Number for f32 {
 impl Number for f64 {
     const DTYPE: &'static str = "float64";
     const EPSILON: f64 = f64::EPSILON;
+
+    fn spare() -> Option<&'static Spare<f64>> {
+        Some(&spare::DOUBLES)
+    }
 
     fn dispatch<K: Kernel<f64>>(_level: Level, kernel: K) -> K::Out {
         kernel.run::<f64>()

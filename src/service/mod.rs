@@ -115,5 +115,6 @@ pub fn evaluate<T: Evaluate>(
     let job = request.into_job(level, threads)?;
     let outcome = T::evaluate(loss, &job)?;
     let reduction = job.options.reduction;
+    job.recycle();
     Ok(Answer { card: &loss.card, reduction, outputs, outcome, rows, elements })
 }

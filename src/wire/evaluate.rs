@@ -24,6 +24,7 @@ use super::{App, answer, pieces};
 use crate::numeric::catalogue;
 use crate::numeric::loss::Loss;
 use crate::numeric::simd::Level;
+use crate::numeric::spare;
 use crate::service::metrics::Stage;
 use crate::service::request::{Dtype, Scalars};
 use crate::service::{self, Evaluate, Service};
@@ -91,7 +92,9 @@ pub async fn evaluate(
     let work = move || {
         // Both are held until the work is really done, whether or not somebody waits for it.
         let _held = (place, slot);
-        work(&service, loss, scalars, &body, form, clock)
+        let done = work(&service, loss, scalars, &body, form, clock);
+        spare::BYTES.give(body);
+        done
     };
     let done = within(&app, deadline, tokio::task::spawn_blocking(work)).await?;
     let (text, timing) = done.map_err(|error| {
@@ -186,10 +189,11 @@ impl Run<'_> {
         scalars: Scalars,
         clock: &mut Clock,
     ) -> Result<Option<Written>, Problem> {
-        let request = match read::<T>(&self.loss.card, self.body, scalars, self.level)? {
-            Read::Request(request) => request,
-            Read::Other(_) => return Ok(None),
-        };
+        let request =
+            match read::<T>(&self.loss.card, self.body, scalars, self.level, self.threads)? {
+                Read::Request(request) => request,
+                Read::Other(_) => return Ok(None),
+            };
         clock.lap(Stage::Decode);
         let answer = service::evaluate(self.loss, request, self.level, self.threads)?;
         clock.lap(Stage::Evaluate);
@@ -338,11 +342,13 @@ fn place(app: &Service) -> Result<(OwnedSemaphorePermit, InFlight), Problem> {
     Ok((place, InFlight::new(&app.metrics.jobs_in_flight)))
 }
 
-/// Receives a body into one buffer that grows as bytes arrive.
+/// Receives a body into one buffer: a spare one, or one that grows as bytes arrive.
 async fn receive(body: Body, declared: Option<usize>, limit: usize) -> Result<Vec<u8>, Problem> {
     /// What is set aside for a body before any of it has come.
     const TRUSTED: usize = 1 << 20;
-    let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(TRUSTED));
+    let declared = declared.unwrap_or(0);
+    let fresh = || Vec::with_capacity(declared.min(TRUSTED));
+    let mut bytes = spare::BYTES.empty(declared).unwrap_or_else(fresh);
     let mut body = body;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| {
@@ -351,6 +357,10 @@ async fn receive(body: Body, declared: Option<usize>, limit: usize) -> Result<Ve
         let Ok(data) = frame.into_data() else { continue };
         if limit - bytes.len() < data.len() {
             return Err(too_large(limit));
+        }
+        if bytes.capacity() < bytes.len() + data.len() {
+            // Having sent so much, the client is trusted with the rest.
+            bytes.reserve_exact(declared.saturating_sub(bytes.len()).max(bytes.len()));
         }
         bytes.extend_from_slice(&data);
     }

@@ -12,9 +12,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 use super::router;
+use crate::numeric::spare;
 use crate::service::Service;
 
 /// Serves until the process is asked to stop, and then until the requests that are there are
@@ -29,6 +30,7 @@ pub async fn serve(service: Service) -> io::Result<()> {
     let app = Arc::new(service);
     announce(&app, listener.local_addr()?);
     let router = router(app.clone());
+    tokio::spawn(release_spare_buffers());
     let connections = GracefulShutdown::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -56,6 +58,16 @@ pub async fn serve(service: Service) -> io::Result<()> {
         tracing::info!("stopped");
     }
     Ok(())
+}
+
+/// Gives buffers that nobody has used for a while back to the system.
+async fn release_spare_buffers() {
+    const UNUSED_FOR: Duration = Duration::from_secs(10);
+    let mut every = interval(UNUSED_FOR / 4);
+    loop {
+        every.tick().await;
+        spare::release(UNUSED_FOR);
+    }
 }
 
 /// Serves one connection in a task of its own.

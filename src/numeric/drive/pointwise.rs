@@ -12,6 +12,7 @@ use crate::numeric::job::{Job, Outcome};
 use crate::numeric::real::{Real, pick};
 use crate::numeric::reduce::{BLOCK, BlockSum, Elements, Frame, add_up, nonfinite};
 use crate::numeric::simd::{Kernel, Number};
+use crate::numeric::spare;
 use crate::numeric::tensor::agree;
 
 /// A loss of `K` numbers per element, the first `D` of which have a gradient.
@@ -117,9 +118,10 @@ where
     let elements = Elements { missing, factor, ..Elements::plain(shape) };
     let frame = Frame::new(job, elements)?;
     let total = frame.total();
-    let mut losses = vec![T::default(); if job.wants_losses() { total } else { 0 }];
+    // Every element of these is written.
+    let mut losses = spare::stale(if job.wants_losses() { total } else { 0 });
     let mut slopes: [Vec<T>; D] =
-        array::from_fn(|_| vec![T::default(); if job.options.gradients { total } else { 0 }]);
+        array::from_fn(|_| spare::stale(if job.options.gradients { total } else { 0 }));
 
     let sums = walk(job, &loss, &lanes, &frame, &mut losses, &mut slopes);
     let sum = add_up(sums.into_iter());

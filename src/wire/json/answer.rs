@@ -92,10 +92,16 @@ enum Source {
     Hessian(usize),
 }
 
-struct Text<T> {
+struct Text<T: Print> {
     answer: Answer<T>,
     level: Level,
     parts: Vec<Part>,
+}
+
+impl<T: Print> Drop for Text<T> {
+    fn drop(&mut self) {
+        self.answer.outcome.recycle();
+    }
 }
 
 impl<T: Print> Pieces for Text<T> {

@@ -23,23 +23,44 @@ pub enum Irregular {
     TooDeep,
 }
 
+/// Places for arrays: as many axes below the middle, where a text is begun, as above it.
+const PLACES: usize = 2 * AXES_MAX + 1;
+
 /// The arrays that are open, and how long those are that have been closed.
 #[derive(Clone, Debug)]
 pub struct Nesting {
-    /// How many values stand so far in each open array; the first place is outside of all.
-    counts: [usize; AXES_MAX + 1],
+    /// How many values stand so far in each open array.
+    counts: [usize; PLACES],
     /// How many values the arrays of each depth have, once one has been closed.
-    lengths: [Option<usize>; AXES_MAX + 1],
+    lengths: [Option<usize>; PLACES],
     /// How many arrays are open.
     depth: usize,
+    /// The most that may be open.
+    deepest: usize,
     /// The depth that numbers stand at, once one has been seen.
     leaf: Option<usize>,
+    /// The least depth so far: arrays up to it were open before the beginning.
+    lowest: usize,
+    /// How many values stood in the arrays that were open before the beginning and ended, without
+    /// the one that had ended just before.
+    heads: [usize; AXES_MAX],
 }
 
 impl Nesting {
     /// Nothing is open yet.
-    pub const START: Nesting =
-        Nesting { counts: [0; AXES_MAX + 1], lengths: [None; AXES_MAX + 1], depth: 0, leaf: None };
+    pub const START: Nesting = Nesting {
+        counts: [0; PLACES],
+        lengths: [None; PLACES],
+        depth: 0,
+        deepest: AXES_MAX,
+        leaf: None,
+        lowest: 0,
+        heads: [0; AXES_MAX],
+    };
+
+    /// Somewhere in the middle: nobody knows how many arrays are open.
+    pub const MIDDLE: Nesting =
+        Nesting { depth: AXES_MAX, deepest: 2 * AXES_MAX, lowest: AXES_MAX, ..Nesting::START };
 
     /// How many arrays are open.
     #[inline(always)]
@@ -53,7 +74,7 @@ impl Nesting {
         if self.leaf == Some(self.depth) {
             return Err(Irregular::ArrayBesideNumbers);
         }
-        if self.depth == AXES_MAX {
+        if self.depth == self.deepest {
             return Err(Irregular::TooDeep);
         }
         self.depth += 1;
@@ -64,13 +85,15 @@ impl Nesting {
     /// Checks that a number may stand here.
     #[inline(always)]
     pub fn number_fits(&mut self) -> Result<(), Irregular> {
-        match self.leaf {
-            Some(leaf) if leaf == self.depth => Ok(()),
-            Some(_) => Err(Irregular::NumberBesideArrays),
-            None => {
-                self.leaf = Some(self.depth);
-                Ok(())
-            }
+        self.leaf_is(self.depth)
+    }
+
+    #[inline(always)]
+    fn leaf_is(&mut self, depth: usize) -> Result<(), Irregular> {
+        if *self.leaf.get_or_insert(depth) == depth {
+            Ok(())
+        } else {
+            Err(Irregular::NumberBesideArrays)
         }
     }
 
@@ -84,12 +107,53 @@ impl Nesting {
     #[inline(always)]
     pub fn close(&mut self) -> Result<(), Irregular> {
         let count = self.counts[self.depth];
-        let length = *self.lengths[self.depth].get_or_insert(count);
-        self.depth -= 1;
-        if count != length {
-            return Err(Irregular::Length { count, length });
+        if self.depth == self.lowest {
+            self.heads[AXES_MAX - self.lowest] = count;
+            self.depth -= 1;
+            self.lowest -= 1;
+            return Ok(());
         }
+        self.depth -= 1;
+        self.length_is(self.depth + 1, count)?;
         self.counts[self.depth] += 1;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn length_is(&mut self, depth: usize, count: usize) -> Result<(), Irregular> {
+        let length = *self.lengths[depth].get_or_insert(count);
+        if count == length { Ok(()) } else { Err(Irregular::Length { count, length }) }
+    }
+
+    /// Goes on with what was found from here on without knowing how many arrays are open. Nothing
+    /// is open in the end if all has been closed, and nothing stood behind it.
+    pub fn append(&mut self, rest: &Nesting) -> Result<(), Irregular> {
+        let start = self.depth;
+        let here = |depth: usize| (start + depth).checked_sub(AXES_MAX).filter(|&d| 0 < d);
+        if let Some(leaf) = rest.leaf {
+            self.leaf_is(here(leaf).ok_or(Irregular::NumberBesideArrays)?)?;
+        }
+        for (depth, length) in rest.lengths.iter().enumerate() {
+            if let &Some(length) = length {
+                let depth = here(depth).filter(|&depth| depth <= AXES_MAX);
+                self.length_is(depth.ok_or(Irregular::TooDeep)?, length)?;
+            }
+        }
+        for &head in &rest.heads[..AXES_MAX - rest.lowest] {
+            if self.depth == 0 {
+                return Err(Irregular::NumberBesideArrays);
+            }
+            self.count(head);
+            self.close()?;
+        }
+        if self.depth == 0 && (rest.counts[rest.lowest] != 0 || rest.depth != rest.lowest) {
+            return Err(Irregular::NumberBesideArrays);
+        }
+        self.count(rest.counts[rest.lowest]);
+        for depth in rest.lowest + 1..=rest.depth {
+            self.open()?;
+            self.count(rest.counts[depth]);
+        }
         Ok(())
     }
 

@@ -1,10 +1,11 @@
 //! A request in JSON: its members one after the other, tensors straight into their buffers.
 
 use std::borrow::Cow;
+use std::thread;
 
 use super::cursor::Cursor;
 use super::number::{FromLiteral, Literal};
-use super::scan::Scanner;
+use super::scan::{Ahead, Scanner};
 use super::tensor;
 use crate::numeric::args::Given;
 use crate::numeric::card::{Card, Domain};
@@ -28,6 +29,9 @@ const MEMBERS: [&str; 11] = [
     "labels",
 ];
 
+/// Bodies from this size on are scanned from several places at once.
+const WORTH_THREADS: usize = 1 << 20;
+
 /// What a body says, or the dtype that it should be read in instead.
 pub enum Read<T> {
     /// The request.
@@ -42,8 +46,30 @@ pub fn read<T: FromLiteral>(
     body: &[u8],
     scalars: Scalars,
     level: Level,
+    threads: usize,
 ) -> Result<Read<T>, Problem> {
-    let mut scanner = Scanner::new(level);
+    let scanner = Scanner::new(level);
+    if body.len() < WORTH_THREADS || threads < 2 {
+        return read_with(card, body, scalars, &mut Tensors { scanner, ahead: Ahead::none() });
+    }
+    thread::scope(|scope| {
+        let ahead = Ahead::start(scope, body, level, threads);
+        read_with(card, body, scalars, &mut Tensors { scanner, ahead })
+    })
+}
+
+/// What tensors are read with.
+struct Tensors<'scope, T> {
+    scanner: Scanner,
+    ahead: Ahead<'scope, T>,
+}
+
+fn read_with<T: FromLiteral>(
+    card: &'static Card,
+    body: &[u8],
+    scalars: Scalars,
+    tensors: &mut Tensors<'_, T>,
+) -> Result<Read<T>, Problem> {
     let mut request = Request::<T>::new(card, scalars);
     let mut cursor = Cursor::new(body);
     if cursor.peek().is_none() {
@@ -66,8 +92,7 @@ pub fn read<T: FromLiteral>(
                 Problem::new(Code::DuplicateMember, detail).pointer(&format!("/{}", token(&name)))
             );
         }
-        if let Some(dtype) = member::<T>(cursor, &mut scanner, &name, &mut request, &mut overflow)?
-        {
+        if let Some(dtype) = member(cursor, tensors, &name, &mut request, &mut overflow)? {
             other = Some(dtype);
         }
         seen.push(name);
@@ -103,21 +128,29 @@ fn object<'a>(
 /// Reads one member. Gives the dtype if it is not the one that the body is read in.
 fn member<T: FromLiteral>(
     cursor: &mut Cursor<'_>,
-    scanner: &mut Scanner,
+    tensors: &mut Tensors<'_, T>,
     name: &str,
     request: &mut Request<T>,
     overflow: &mut Option<Problem>,
 ) -> Result<Option<Dtype>, Problem> {
     let card = request.card;
+    let Tensors { scanner, ahead } = tensors;
     if let Some(place) = card.input(name) {
         let input = &card.inputs[place];
         let pointer = format!("/{name}");
         // Class indices are read in double precision, which holds every one of them.
         let wide = input.domain.is_integer() || input.domain == Domain::ClassOrDistribution;
         request.inputs[place] = Some(if wide {
-            Numbers::Wide(tensor::read(cursor, scanner, &pointer, input.label, overflow)?)
+            Numbers::Wide(tensor::read(cursor, scanner, None, &pointer, input.label, overflow)?)
         } else {
-            Numbers::Exact(tensor::read(cursor, scanner, &pointer, input.label, overflow)?)
+            Numbers::Exact(tensor::read(
+                cursor,
+                scanner,
+                Some(ahead),
+                &pointer,
+                input.label,
+                overflow,
+            )?)
         });
         return Ok(None);
     }
@@ -141,7 +174,8 @@ fn member<T: FromLiteral>(
             })?;
         }
         "sample_weight" => {
-            request.sample_weight = Some(tensor::read(cursor, scanner, &pointer, false, overflow)?);
+            request.sample_weight =
+                Some(tensor::read(cursor, scanner, Some(ahead), &pointer, false, overflow)?);
         }
         "outputs" => {
             let words = words(cursor, name)?;
@@ -212,7 +246,7 @@ fn parameter(
             ));
         }
         _ => {
-            let tensor = tensor::read::<f64>(cursor, scanner, pointer, false, overflow)?;
+            let tensor = tensor::read::<f64>(cursor, scanner, None, pointer, false, overflow)?;
             match (tensor.shape.as_slice(), tensor.values.as_slice()) {
                 ([], &[number]) => Given::Number(number),
                 _ => Given::Numbers(tensor),

@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::nesting::{AXES_MAX, Irregular, Nesting};
 use super::number::{FromLiteral, Literal};
-use super::scan::{Scanner, Stop};
+use super::scan::{Ahead, Scanner, Stop, room_for};
 use super::vector::BLOCK;
 use crate::numeric::tensor::{Tensor, index_of};
 use crate::wire::problem::{Code, Problem};
@@ -14,21 +14,22 @@ use crate::wire::problem::{Code, Problem};
 pub fn read<T: FromLiteral>(
     cursor: &mut Cursor<'_>,
     scanner: &mut Scanner,
+    ahead: Option<&mut Ahead<'_, T>>,
     pointer: &str,
     label: bool,
     overflow: &mut Option<Problem>,
 ) -> Result<Tensor<T>, Problem> {
     let mut reader = Reader {
         scan_from: cursor.place(),
+        values: room_for(cursor.rest().len()),
         cursor,
         pointer,
         label,
-        values: Vec::new(),
         missing: None,
         overflow: None,
         nesting: Nesting::START,
     };
-    reader.run(scanner)?;
+    reader.run(scanner, ahead)?;
     let shape = reader.nesting.shape();
     if let Some(place) = reader.overflow {
         overflow.get_or_insert_with(|| too_large::<T>(pointer, &index_of(&shape, place)));
@@ -63,14 +64,18 @@ struct Reader<'c, 'a, T> {
 
 impl<T: FromLiteral> Reader<'_, '_, T> {
     /// Scans as far as that goes, and reads with care what a scan stops at.
-    fn run(&mut self, scanner: &mut Scanner) -> Result<(), Problem> {
+    fn run(
+        &mut self,
+        scanner: &mut Scanner,
+        mut ahead: Option<&mut Ahead<'_, T>>,
+    ) -> Result<(), Problem> {
         let start = self.cursor.place();
         loop {
             let mut behind_value = false;
             if self.scan_from <= self.cursor.place() {
-                match self.scan(scanner) {
+                match self.scan(scanner, ahead.as_deref_mut()) {
                     Some(Stop::End) => return Ok(()),
-                    Some(Stop::Value) => {}
+                    Some(Stop::Value) | None => {}
                     Some(Stop::BehindValue) => behind_value = true,
                     Some(Stop::Irregular) => {
                         // Read again with care, which says where it is irregular.
@@ -80,7 +85,6 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
                         (self.missing, self.overflow) = (None, None);
                         self.scan_from = usize::MAX;
                     }
-                    None => self.scan_from = usize::MAX,
                 }
             }
             if !behind_value {
@@ -101,17 +105,31 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
         }
     }
 
-    /// Reads regular arrays of number literals, as far as there is nothing else.
-    fn scan(&mut self, scanner: &mut Scanner) -> Option<Stop> {
+    /// Reads regular arrays of number literals, as far as there is nothing else or, from there
+    /// on, another scan has begun.
+    fn scan(&mut self, scanner: &mut Scanner, ahead: Option<&mut Ahead<'_, T>>) -> Option<Stop> {
         let (text, at) = (self.cursor.text(), self.cursor.place());
-        let before = self.values.len();
-        let (stop, place) =
-            scanner.scan(text, at, &mut self.nesting, &mut self.values, &mut self.overflow)?;
+        let Reader { nesting, values, overflow, .. } = self;
+        let before = values.len();
+        let mut ahead = ahead;
+        let limit = ahead.as_mut().and_then(|ahead| ahead.next_start(at));
+        let found = match ahead {
+            Some(ahead) if limit == Some(at) => ahead.join(text, nesting, values, overflow),
+            _ => scanner.scan(&text[..limit.unwrap_or(text.len())], at, nesting, values, overflow),
+        };
+        let Some((stop, place)) = found else {
+            // The scan ahead was of no use, or too little is left before the limit, or at all.
+            self.scan_from = limit.unwrap_or(usize::MAX);
+            return None;
+        };
         if let Some(missing) = &mut self.missing {
             missing.resize(missing.len() + self.values.len() - before, false);
         }
         self.cursor.go_to(place);
-        self.scan_from = place + BLOCK;
+        self.scan_from = match limit {
+            Some(limit) if at < limit => limit.min(place + BLOCK),
+            _ => place + BLOCK,
+        };
         Some(stop)
     }
 
@@ -226,7 +244,7 @@ mod tests {
         let mut cursor = Cursor::new(text.as_bytes());
         let mut overflow = None;
         let mut scanner = Scanner::new(Level::best());
-        let tensor = read(&mut cursor, &mut scanner, "/targets", true, &mut overflow)?;
+        let tensor = read(&mut cursor, &mut scanner, None, "/targets", true, &mut overflow)?;
         cursor.end()?;
         overflow.map_or(Ok(tensor), Err)
     }
@@ -260,7 +278,8 @@ mod tests {
         assert_eq!(tensor.missing, Some(vec![false, true, false]));
         let mut cursor = Cursor::new(b"[null]");
         let mut scanner = Scanner::new(Level::best());
-        let refused = read::<f32>(&mut cursor, &mut scanner, "/predictions", false, &mut None);
+        let refused =
+            read::<f32>(&mut cursor, &mut scanner, None, "/predictions", false, &mut None);
         let refused = refused.unwrap_err();
         assert_eq!(
             (refused.code, refused.pointer.as_deref()),

@@ -1,8 +1,10 @@
 //! Numbers read from JSON and written to it, against the standard library's parser.
 
+use std::thread;
+
 use super::cursor::Cursor;
 use super::number::FromLiteral;
-use super::scan::Scanner;
+use super::scan::{Ahead, Scanner};
 use super::tensor::read;
 use crate::numeric::simd::Level;
 
@@ -62,7 +64,7 @@ fn agree<T: FromLiteral + std::str::FromStr>(literals: &[String], separator: &st
     for &level in Level::available() {
         let mut cursor = Cursor::new(text.as_bytes());
         let mut scanner = Scanner::new(level);
-        let tensor = read::<T>(&mut cursor, &mut scanner, "", false, &mut None).unwrap();
+        let tensor = read::<T>(&mut cursor, &mut scanner, None, "", false, &mut None).unwrap();
         assert_eq!(tensor.values.len(), literals.len());
         for (at, (got, expected)) in tensor.values.iter().zip(&expected).enumerate() {
             let same = got.to_f64().to_bits() == expected.to_f64().to_bits();
@@ -100,13 +102,16 @@ fn numbers_by_the_hundred_million_are_correctly_rounded() {
     agree_on(400_000);
 }
 
-/// What a reader at a level makes of a text: the bits of the tensor and the place after it, or the
-/// problem; and the number that is too large.
-fn outcome(text: &[u8], level: Level) -> String {
+/// What a reader at a level makes of a text with so many threads: the bits of the tensor and the
+/// place after it, or the problem; and the number that is too large.
+fn outcome(text: &[u8], level: Level, threads: usize) -> String {
     let mut cursor = Cursor::new(text);
     let mut overflow = None;
-    let tensor =
-        read::<f32>(&mut cursor, &mut Scanner::new(level), "/targets", true, &mut overflow);
+    let tensor = thread::scope(|scope| {
+        let mut ahead = Ahead::<f32>::start(scope, text, level, threads);
+        let mut scanner = Scanner::new(level);
+        read(&mut cursor, &mut scanner, Some(&mut ahead), "/targets", true, &mut overflow)
+    });
     let tensor = tensor.map(|tensor| {
         let bits: Vec<u32> = tensor.values.iter().map(|x| x.to_bits()).collect();
         (tensor.shape, bits, tensor.missing, cursor.place())
@@ -167,9 +172,12 @@ fn whatever_is_wrong_is_found_at_every_level_as_the_careful_reader_finds_it() {
             .unwrap();
             text.replace_range(at..at + (bits.next() % 2) as usize, odd);
         }
-        let careful = outcome(text.as_bytes(), Level::Baseline);
+        let careful = outcome(text.as_bytes(), Level::Baseline, 1);
         for &level in Level::available() {
-            assert_eq!(outcome(text.as_bytes(), level), careful, "{} {text}", level.name());
+            for threads in [1, 2, 5] {
+                let got = outcome(text.as_bytes(), level, threads);
+                assert_eq!(got, careful, "{} {threads} {text}", level.name());
+            }
         }
     }
 }

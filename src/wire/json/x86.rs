@@ -145,6 +145,7 @@ impl Vector for Avx512 {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2")]
 fn classes_avx2(block: &[u8; BLOCK]) -> Classes {
     let halves: [__m256i; 2] = [load_32(block, 32), load_32(block, 64)];
@@ -177,6 +178,7 @@ fn classes_avx2(block: &[u8; BLOCK]) -> Classes {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
 fn classes_avx512(block: &[u8; BLOCK]) -> Classes {
     // SAFETY: the block is as long as the vector.
@@ -199,6 +201,7 @@ fn classes_avx512(block: &[u8; BLOCK]) -> Classes {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2")]
 fn places_avx512(bits: u64, base: u32, list: &mut [u32; BLOCK]) {
     const INDEX: [u8; BLOCK] = {
@@ -229,61 +232,69 @@ fn places_avx512(bits: u64, base: u32, list: &mut [u32; BLOCK]) {
     }
 }
 
+#[inline]
 #[target_feature(enable = "avx2,lzcnt")]
 fn four_short(text: &[u8], digits: [Digits; 4]) -> ([[u32; 2]; 4], [u8; 4]) {
-    let mut fractions = [0; 4];
-    let mut pair = |a: usize, b: usize| {
-        let (at, bt) = (digits[a].end as usize, digits[b].end as usize);
-        let bytes = _mm256_set_m128i(load_16(text, bt), load_16(text, at));
-        let points = points(bytes);
-        // A bit below the sixteen stops the count where there is no point.
-        let fa = (of_number(points << 16, digits[a]) | 0x8000).leading_zeros();
-        let fb = (of_number(points, digits[b]) | 0x8000).leading_zeros();
-        fractions[a] = fa as u8;
-        fractions[b] = fb as u8;
-        let shifted = _mm256_set_m128i(load_16(text, bt - 1), load_16(text, at - 1));
-        let before = _mm256_set_m128i(
-            load_16(&ONES_THEN_ZEROS, 32 + fb as usize),
-            load_16(&ONES_THEN_ZEROS, 32 + fa as usize),
-        );
-        let counted = _mm256_set_m128i(
-            load_16(&ZEROS_THEN_ONES, 32 + (digits[b].length - u32::from(fb < 16)) as usize),
-            load_16(&ZEROS_THEN_ONES, 32 + (digits[a].length - u32::from(fa < 16)) as usize),
-        );
-        by_fours(_mm256_blendv_epi8(bytes, shifted, before), counted)
-    };
-    let even = pair(0, 2);
-    let odd = pair(1, 3);
+    let (even, [f0, f2]) = pair(text, digits[0], digits[2]);
+    let (odd, [f1, f3]) = pair(text, digits[1], digits[3]);
     let mut halves = [[0; 2]; 4];
     let eights = by_eights(even, odd);
     // SAFETY: the array has the 32 bytes of the vector.
     unsafe { _mm256_storeu_si256(halves.as_mut_ptr().cast(), eights) };
-    (halves, fractions)
+    (halves, [f0, f1, f2, f3])
 }
 
+/// Two short numbers by fours, and how many digits stand after their points.
+#[inline]
+#[target_feature(enable = "avx2,lzcnt")]
+fn pair(text: &[u8], a: Digits, b: Digits) -> (__m256i, [u8; 2]) {
+    let (a_end, b_end) = (a.end as usize, b.end as usize);
+    let bytes = _mm256_set_m128i(load_16(text, b_end), load_16(text, a_end));
+    let points = points(bytes);
+    // A bit below the sixteen stops the count where there is no point.
+    let a_fraction = (of_number(points << 16, a) | 0x8000).leading_zeros();
+    let b_fraction = (of_number(points, b) | 0x8000).leading_zeros();
+    let shifted = _mm256_set_m128i(load_16(text, b_end - 1), load_16(text, a_end - 1));
+    let before = _mm256_set_m128i(
+        load_16(&ONES_THEN_ZEROS, 32 + b_fraction as usize),
+        load_16(&ONES_THEN_ZEROS, 32 + a_fraction as usize),
+    );
+    let counted = _mm256_set_m128i(
+        load_16(&ZEROS_THEN_ONES, 32 + (b.length - u32::from(b_fraction < 16)) as usize),
+        load_16(&ZEROS_THEN_ONES, 32 + (a.length - u32::from(a_fraction < 16)) as usize),
+    );
+    let digits = _mm256_blendv_epi8(bytes, shifted, before);
+    (by_fours(digits, counted), [a_fraction as u8, b_fraction as u8])
+}
+
+#[inline]
 #[target_feature(enable = "avx2,lzcnt")]
 fn two_long(text: &[u8], digits: [Digits; 2]) -> ([[u32; 4]; 2], [u8; 2]) {
-    let mut fractions = [0; 2];
-    let mut one = |n: usize| {
-        let end = digits[n].end as usize;
-        let bytes = load_32(text, end);
-        let fraction = of_number(points(bytes), digits[n]).leading_zeros();
-        fractions[n] = fraction as u8;
-        let before = load_32(&ONES_THEN_ZEROS, 32 + fraction as usize);
-        let length = digits[n].length - u32::from(fraction < 32);
-        let counted = load_32(&ZEROS_THEN_ONES, 32 + length as usize);
-        by_fours(_mm256_blendv_epi8(bytes, load_32(text, end - 1), before), counted)
-    };
-    let first = one(0);
-    let second = one(1);
+    let (first, f0) = long(text, digits[0]);
+    let (second, f1) = long(text, digits[1]);
     let eights = by_eights(first, second);
     let mut quarters = [[0; 4]; 2];
     let ordered = _mm256_permute4x64_epi64(eights, 0b11_01_10_00);
     // SAFETY: the array has the 32 bytes of the vector.
     unsafe { _mm256_storeu_si256(quarters.as_mut_ptr().cast(), ordered) };
-    (quarters, fractions)
+    (quarters, [f0, f1])
 }
 
+/// A long number by fours, and how many digits stand after its point.
+#[inline]
+#[target_feature(enable = "avx2,lzcnt")]
+fn long(text: &[u8], number: Digits) -> (__m256i, u8) {
+    let end = number.end as usize;
+    let bytes = load_32(text, end);
+    let fraction = of_number(points(bytes), number).leading_zeros();
+    let before = load_32(&ONES_THEN_ZEROS, 32 + fraction as usize);
+    let length = number.length - u32::from(fraction < 32);
+    let counted = load_32(&ZEROS_THEN_ONES, 32 + length as usize);
+    let digits = _mm256_blendv_epi8(bytes, load_32(text, end - 1), before);
+    (by_fours(digits, counted), fraction as u8)
+}
+
+#[inline]
 #[target_feature(enable = "avx2")]
 fn arrange(bytes: &[u64; 2], from: &[u8; 16], text: &[u8; 16]) -> [u8; 16] {
     // SAFETY: the array is as long as the vector.
@@ -296,6 +307,7 @@ fn arrange(bytes: &[u64; 2], from: &[u8; 16], text: &[u8; 16]) -> [u8; 16] {
 }
 
 /// The points in 32 bytes.
+#[inline]
 #[target_feature(enable = "avx2")]
 fn points(bytes: __m256i) -> u32 {
     _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.' as i8))) as u32
@@ -308,6 +320,7 @@ fn of_number(points: u32, digits: Digits) -> u32 {
 }
 
 /// Digits to numbers of four, in lanes of 32 bits; bytes that are not counted are zeros.
+#[inline]
 #[target_feature(enable = "avx2")]
 fn by_fours(bytes: __m256i, counted: __m256i) -> __m256i {
     let digits = _mm256_and_si256(_mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0' as i8)), counted);
@@ -317,12 +330,14 @@ fn by_fours(bytes: __m256i, counted: __m256i) -> __m256i {
 }
 
 /// Numbers of four digits to numbers of eight, those of the first vector first in each half.
+#[inline]
 #[target_feature(enable = "avx2")]
 fn by_eights(first: __m256i, second: __m256i) -> __m256i {
     _mm256_madd_epi16(_mm256_packus_epi32(first, second), _mm256_set1_epi32(0x0001_2710))
 }
 
 /// The 16 bytes that end at a place.
+#[inline]
 #[target_feature(enable = "avx2")]
 fn load_16(text: &[u8], end: usize) -> __m128i {
     let bytes: &[u8; 16] = text[..end].last_chunk().expect("the caller keeps the distance");
@@ -331,6 +346,7 @@ fn load_16(text: &[u8], end: usize) -> __m128i {
 }
 
 /// The 32 bytes that end at a place.
+#[inline]
 #[target_feature(enable = "avx2")]
 fn load_32(text: &[u8], end: usize) -> __m256i {
     let bytes: &[u8; 32] = text[..end].last_chunk().expect("the caller keeps the distance");

@@ -75,14 +75,6 @@ impl<'a, T: Number> Lane<'a, T> {
             Lane::Repeated { values, .. } => values[element],
         }
     }
-
-    fn stretch(&self, range: Range<usize>) -> Stretch<'_, T> {
-        match self {
-            Lane::Given(values) => Stretch::Each(&values[range]),
-            Lane::Same(value) => Stretch::Same(*value),
-            Lane::Repeated { values, .. } => Stretch::Each(&values[range]),
-        }
-    }
 }
 
 impl<'a, T: Number, const K: usize> Arrangement<'a, T, K> {
@@ -251,11 +243,6 @@ struct Chunk<'a, L, T, const K: usize, const D: usize> {
     slopes: [&'a mut [T]; D],
 }
 
-enum Stretch<'a, T> {
-    Each(&'a [T]),
-    Same(T),
-}
-
 /// How many elements go through the body at once: enough to fill the widest vectors several
 /// times, few enough to stay in the first cache.
 const STRIP: usize = 64;
@@ -272,6 +259,10 @@ where
         let Chunk { loss, lanes, frame, range, losses, slopes } = self;
         let scale = R::of(frame.scale.to_f64());
         let mut sums = Vec::with_capacity(range.len().div_ceil(BLOCK));
+        let mut beside: [Strip<R>; K] = array::from_fn(|k| lanes[k].constant());
+        let mut value = Strip([R::of(0.0); STRIP]);
+        let mut slope: [Strip<R>; D] = array::from_fn(|_| Strip([R::of(0.0); STRIP]));
+        let mut factor = Strip([scale; STRIP]);
         let mut at = range.start;
         while at < range.end {
             let block_end = range.end.min(at + BLOCK);
@@ -279,27 +270,37 @@ where
             while at < block_end {
                 let end = block_end.min(at + STRIP);
                 let (length, offset) = (end - at, at - range.start);
-                let x: [[R; STRIP]; K] =
-                    array::from_fn(|k| load(&lanes[k].stretch(at..end), length));
-                let mut value = [R::of(0.0); STRIP];
-                let mut slope = [[R::of(0.0); STRIP]; D];
-                for i in 0..STRIP {
-                    let (v, s) = loss.at(array::from_fn(|k| x[k][i]));
-                    value[i] = v;
-                    for d in 0..D {
-                        slope[d][i] = s[d];
+                if length < STRIP {
+                    for (beside, lane) in beside.iter_mut().zip(lanes) {
+                        lane.pad(at..end, beside);
                     }
                 }
-                weigh(frame, scale, at, length, &mut value, &mut slope);
-                sum.add(&value[..length]);
+                if let Some(weight) = &frame.weight {
+                    let weight = R::view(&weight[at..end]);
+                    for i in 0..length {
+                        // Weight and scale first: their product is small where a slope is large.
+                        factor.0[i] = weight[i] * scale;
+                    }
+                }
+                let x: [&[R; STRIP]; K] =
+                    array::from_fn(|k| lanes[k].strip(at, end).unwrap_or(&beside[k].0));
+                for i in 0..STRIP {
+                    let (v, s) = loss.at(array::from_fn(|k| x[k][i]));
+                    value.0[i] = v;
+                    for d in 0..D {
+                        slope[d].0[i] = s[d] * factor.0[i];
+                    }
+                }
+                weigh(frame, at, length, &mut value, &mut slope);
+                sum.add(&value.0[..length]);
                 if !losses.is_empty() {
                     R::view_mut(&mut losses[offset..offset + length])
-                        .copy_from_slice(&value[..length]);
+                        .copy_from_slice(&value.0[..length]);
                 }
                 for d in 0..D {
                     if !slopes[d].is_empty() {
-                        R::view_mut(&mut slopes[d][offset..offset + length])
-                            .copy_from_slice(&slope[d][..length]);
+                        let out = R::view_mut(&mut slopes[d][offset..offset + length]);
+                        copy_strip(out, &slope[d]);
                     }
                 }
                 at = end;
@@ -310,51 +311,71 @@ where
     }
 }
 
-/// A strip of numbers, padded with its last one so that the body always sees a full strip.
+/// Numbers of one strip, where vectors of every level are aligned.
+#[repr(align(64))]
+struct Strip<R>([R; STRIP]);
+
+/// Copies a strip, or the first part of it.
 #[inline(always)]
-fn load<R: Real>(stretch: &Stretch<'_, R::Elem>, length: usize) -> [R; STRIP] {
-    match stretch {
-        Stretch::Each(values) => {
-            let values = R::view(values);
-            match values.first_chunk::<STRIP>() {
-                Some(full) => *full,
-                None => array::from_fn(|i| values[i.min(length - 1)]),
-            }
-        }
-        Stretch::Same(value) => [R::of(value.to_f64()); STRIP],
+fn copy_strip<R: Real>(out: &mut [R], strip: &Strip<R>) {
+    match out.first_chunk_mut::<STRIP>() {
+        Some(full) => *full = strip.0,
+        None => out.copy_from_slice(&strip.0[..out.len()]),
     }
 }
 
-/// Applies the weights and the scale, and leaves out what is left out.
+impl<T: Number> Lane<'_, T> {
+    /// The numbers of a strip, where they stand one after the other.
+    #[inline(always)]
+    fn strip<R: Real<Elem = T>>(&self, start: usize, end: usize) -> Option<&[R; STRIP]> {
+        match self {
+            Lane::Given(values) => R::view(&values[start..end]).first_chunk(),
+            Lane::Same(_) => None,
+            Lane::Repeated { values, .. } => R::view(&values[start..end]).first_chunk(),
+        }
+    }
+
+    /// A strip of the number that is the same for every element.
+    #[inline(always)]
+    fn constant<R: Real<Elem = T>>(&self) -> Strip<R> {
+        let value = if let Lane::Same(value) = self { value.to_f64() } else { 0.0 };
+        Strip([R::of(value); STRIP])
+    }
+
+    /// Fills a strip with the last numbers, and on with the very last one, so that the body
+    /// always sees a full strip.
+    #[inline(always)]
+    fn pad<R: Real<Elem = T>>(&self, range: Range<usize>, strip: &mut Strip<R>) {
+        let values = match self {
+            Lane::Given(values) => R::view(&values[range]),
+            Lane::Same(_) => return,
+            Lane::Repeated { values, .. } => R::view(&values[range]),
+        };
+        strip.0 = array::from_fn(|i| values[i.min(values.len() - 1)]);
+    }
+}
+
+/// Applies the weights to the losses, and leaves out what is left out.
 #[inline(always)]
 fn weigh<R: Real, const D: usize>(
     frame: &Frame<R::Elem>,
-    scale: R,
     at: usize,
     length: usize,
-    value: &mut [R; STRIP],
-    slope: &mut [[R; STRIP]; D],
+    value: &mut Strip<R>,
+    slope: &mut [Strip<R>; D],
 ) {
-    let mut factor = [scale; STRIP];
     if let Some(weight) = &frame.weight {
         let weight = R::view(&weight[at..at + length]);
         for i in 0..length {
-            value[i] = value[i] * weight[i];
-            // Weight and scale first: their product is small where a slope is large.
-            factor[i] = weight[i] * scale;
-        }
-    }
-    for slope in slope.iter_mut() {
-        for i in 0..STRIP {
-            slope[i] = slope[i] * factor[i];
+            value.0[i] = value.0[i] * weight[i];
         }
     }
     if let Some(skip) = &frame.skip {
         let skip = &skip[at..at + length];
         for i in 0..length {
-            value[i] = pick(skip[i], R::of(0.0), value[i]);
+            value.0[i] = pick(skip[i], R::of(0.0), value.0[i]);
             for slope in slope.iter_mut() {
-                slope[i] = pick(skip[i], R::of(0.0), slope[i]);
+                slope.0[i] = pick(skip[i], R::of(0.0), slope.0[i]);
             }
         }
     }

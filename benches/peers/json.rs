@@ -71,7 +71,7 @@ impl Case {
 
 /// Our reading of a request.
 fn ours_in(loss: &'static Loss, body: &[u8]) -> Request<f32> {
-    match read::<f32>(&loss.card, body, Scalars::default(), Level::best()) {
+    match read::<f32>(&loss.card, body, Scalars::default(), Level::best(), 1) {
         Ok(Read::Request(request)) => request,
         _ => panic!("the body is a request in single precision"),
     }

@@ -96,7 +96,7 @@ impl WarningKind {
 }
 
 /// How many elements of an input are looked at, at most.
-const SAMPLE: usize = 1 << 14;
+const SAMPLE: usize = 1 << 12;
 /// How far a sum of probabilities rounded to a few digits may be from 1.
 const ROUNDING: f64 = 2e-2;
 /// How many elements of a list of probabilities are no coincidence.

@@ -141,6 +141,28 @@ pub fn ln_1p<M: MulAdd>(x: f32) -> f32 {
     if x == 0.0 { x } else { value }
 }
 
+/// ln(1 + x) for x from 0 to 1 within 2 ulp: a polynomial, where `ln_1p` takes a logarithm and a
+/// division.
+#[inline(always)]
+pub fn ln_1p_unit<M: MulAdd>(x: f32) -> f32 {
+    let tail = horner::<M, 10>(
+        x,
+        [
+            -2.504_923_4e-3,
+            1.532_625_9e-2,
+            -4.379_908e-2,
+            8.062_152e-2,
+            -0.113_654_69,
+            0.140_128_29,
+            -0.166_275_1,
+            0.199_970_7,
+            -0.249_999_13,
+            0.333_333_33,
+        ],
+    );
+    M::mul_add(x * x, M::mul_add(x, tail, -0.5), x)
+}
+
 /// tanh x within 2 ulp.
 #[inline(always)]
 pub fn tanh<M: MulAdd>(x: f32) -> f32 {

@@ -52,6 +52,10 @@ pub trait Real:
     fn ln(self) -> Self;
     /// Natural logarithm of one plus `self`, exact near 0.
     fn ln_1p(self) -> Self;
+    /// The same for `self` from 0 to 1, which takes less.
+    fn ln_1p_unit(self) -> Self {
+        self.ln_1p()
+    }
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
     /// The logarithm of the gamma function, for `self` above 0.
@@ -78,7 +82,7 @@ pub trait Real:
         let (zero, one) = (Self::of(0.0), Self::of(1.0));
         // NaN reaches every part through the tail.
         let tail = (-self.abs()).exp();
-        let log_tail = tail.ln_1p();
+        let log_tail = tail.ln_1p_unit();
         let large = one / (one + tail);
         let small = tail * large;
         Logistic {
@@ -96,7 +100,7 @@ pub trait Real:
         let one = Self::of(1.0);
         let small = pick(a < one, a, one / a);
         let large = pick(a < one, one, a);
-        Self::of(2.0) * large.ln() + (small * small).ln_1p()
+        Self::of(2.0) * large.ln() + (small * small).ln_1p_unit()
     }
 
     /// x - ln(1 + x), without cancelling near 0.
@@ -216,6 +220,10 @@ macro_rules! single_precision {
         #[inline(always)]
         fn ln_1p(self) -> Self {
             $wrap($crate::numeric::math::ln_1p::<$fma>($inner(self)))
+        }
+        #[inline(always)]
+        fn ln_1p_unit(self) -> Self {
+            $wrap($crate::numeric::math::ln_1p_unit::<$fma>($inner(self)))
         }
         #[inline(always)]
         fn tanh(self) -> Self {

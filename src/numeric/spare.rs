@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::simd::Number;
 
 /// Smaller buffers are the allocator's business: it reuses them by itself.
-const LEAST_BYTES: usize = 1 << 18;
+const LEAST_BYTES: usize = 1 << 17;
 /// How many buffers of one type are kept.
 const KEPT: usize = 8;
 
@@ -120,7 +120,7 @@ mod tests {
 
         (0..2 * KEPT).for_each(|_| spare.give(vec![0; LEAST_BYTES]));
         assert_eq!(spare.kept.lock().unwrap().len(), KEPT);
-        spare.release(Duration::from_secs(3600));
+        spare.release(Duration::from_hours(1));
         assert_eq!(spare.kept.lock().unwrap().len(), KEPT);
         spare.release(Duration::ZERO);
         assert_eq!(spare.kept.lock().unwrap().len(), 0);

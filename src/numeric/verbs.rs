@@ -50,10 +50,18 @@ pub fn max<R: Real>(x: &[R]) -> R {
     best
 }
 
-/// Writes the softmax of a row and gives its largest number and the logarithm of the sum of
-/// e^(x - largest): the two parts of the log-sum-exp, apart so that neither rounds the other away.
+/// The two parts of a row's log-sum-exp, apart so that neither rounds the other away.
+#[derive(Clone, Copy, Debug)]
+pub struct Softmax<R> {
+    /// The largest number.
+    pub largest: R,
+    /// The logarithm of the sum of e^(x - largest).
+    pub log_sum: R,
+}
+
+/// Writes the softmax of a row and gives the parts of its log-sum-exp.
 #[inline(always)]
-pub fn softmax<R: Real>(x: &[R], out: &mut [R]) -> (R, R) {
+pub fn softmax<R: Real>(x: &[R], out: &mut [R]) -> Softmax<R> {
     let largest = max(x);
     if largest == R::of(f64::INFINITY) {
         return softmax_of_infinities(x, out);
@@ -67,19 +75,19 @@ pub fn softmax<R: Real>(x: &[R], out: &mut [R]) -> (R, R) {
     for place in out.iter_mut() {
         *place = *place * share;
     }
-    (largest, sum.ln())
+    Softmax { largest, log_sum: sum.ln() }
 }
 
 /// The softmax where a number is infinite: all of it goes to the infinite ones.
 #[cold]
-fn softmax_of_infinities<R: Real>(x: &[R], out: &mut [R]) -> (R, R) {
+fn softmax_of_infinities<R: Real>(x: &[R], out: &mut [R]) -> Softmax<R> {
     let largest = R::of(f64::INFINITY);
     let infinite = |i: usize| pick(x[i] == largest, R::of(1.0), R::of(0.0) * x[i].exp());
     let sum = sum_over(x.len(), infinite);
     for (i, place) in out.iter_mut().enumerate() {
         *place = infinite(i) / sum;
     }
-    (largest, sum.ln())
+    Softmax { largest, log_sum: sum.ln() }
 }
 
 /// The places from the largest number to the smallest; equal ones in their own order, NaN first.
@@ -114,6 +122,6 @@ pub fn log_sum_exp<R: Real>(length: usize, f: impl Fn(usize) -> R) -> R {
 pub fn log_add<R: Real>(a: R, b: R) -> R {
     let low = pick(a < b, a, b);
     let high = pick(a < b, b, a);
-    let sum = high + (low - high).exp().ln_1p();
+    let sum = high + (low - high).exp().ln_1p_unit();
     pick(low == R::of(f64::NEG_INFINITY), high, sum)
 }

@@ -26,6 +26,19 @@ pub trait Pointwise<const K: usize, const D: usize>: Sized + Sync {
     /// The loss of one element and its slope in each of the first `D` numbers.
     fn at<R: Real>(&self, x: [R; K]) -> (R, [R; D]);
 
+    /// Whether `at_plain` gives the same as `at` for these parameters.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        false
+    }
+
+    /// The same, for the parameters that most callers have: a choice between parameters would be
+    /// made for each element anew, both ways.
+    #[inline(always)]
+    fn at_plain<R: Real>(&self, x: [R; K]) -> (R, [R; D]) {
+        self.at(x)
+    }
+
     /// Where the `K` numbers come from: the first `K` inputs of the card, all of one shape.
     fn arrange<'a, T: Number>(&self, job: &'a Job<T>) -> Result<Arrangement<'a, T, K>, Fault> {
         Arrangement::of_inputs(job)
@@ -284,12 +297,10 @@ where
                 }
                 let x: [&[R; STRIP]; K] =
                     array::from_fn(|k| lanes[k].strip(at, end).unwrap_or(&beside[k].0));
-                for i in 0..STRIP {
-                    let (v, s) = loss.at(array::from_fn(|k| x[k][i]));
-                    value.0[i] = v;
-                    for d in 0..D {
-                        slope[d].0[i] = s[d] * factor.0[i];
-                    }
+                if loss.is_plain() {
+                    body::<L, R, true, K, D>(loss, x, &factor, &mut value, &mut slope);
+                } else {
+                    body::<L, R, false, K, D>(loss, x, &factor, &mut value, &mut slope);
                 }
                 weigh(frame, at, length, &mut value, &mut slope);
                 sum.add(&value.0[..length]);
@@ -308,6 +319,28 @@ where
             sums.push(sum.total());
         }
         sums
+    }
+}
+
+/// The losses of a strip and their slopes times the factor.
+#[inline(always)]
+fn body<L, R, const PLAIN: bool, const K: usize, const D: usize>(
+    loss: &L,
+    x: [&[R; STRIP]; K],
+    factor: &Strip<R>,
+    value: &mut Strip<R>,
+    slope: &mut [Strip<R>; D],
+) where
+    L: Pointwise<K, D>,
+    R: Real,
+{
+    for i in 0..STRIP {
+        let x = array::from_fn(|k| x[k][i]);
+        let (v, s) = if PLAIN { loss.at_plain(x) } else { loss.at(x) };
+        value.0[i] = v;
+        for d in 0..D {
+            slope[d].0[i] = s[d] * factor.0[i];
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::array;
 use std::ops::Range;
 
+use super::across::{ACROSS, Across, SHORT};
 pub use super::targets::Target;
 use super::targets::{self, Targets};
 use super::{empty, front, in_parallel, named_gradients, share, threads_for, under_input_names};
@@ -13,7 +14,9 @@ use crate::numeric::job::{Job, Outcome};
 use crate::numeric::real::Real;
 use crate::numeric::reduce::{Frame, sum};
 use crate::numeric::simd::{Kernel, Number};
+use crate::numeric::spare;
 use crate::numeric::tensor::{Rows, Tensor, agree};
+use crate::numeric::verbs::{Softmax, softmax};
 
 /// A loss of rows of `D` inputs, each with a gradient, and of what belongs to the row in the
 /// targets.
@@ -26,6 +29,9 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
 
     /// Whether `curve` gives second derivatives.
     const HAS_HESSIAN: bool = false;
+
+    /// Whether it has `after_softmax`: rows then share the work of the softmax.
+    const SOFTMAX: bool = false;
 
     /// How many axes its inputs have at most.
     const AXES_MAX: usize = usize::MAX;
@@ -50,14 +56,31 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
     }
 
     /// The loss of the row of that number. Writes its slope in each input; the slopes come in as
-    /// zeros.
+    /// zeros. A loss has either this or `after_softmax`.
+    #[inline(always)]
     fn row<R: Real>(
         &self,
         row: usize,
         x: [&[R]; D],
         target: Target<'_, R>,
         slope: [&mut [R]; D],
-    ) -> R;
+    ) -> R {
+        let softmax = softmax(x[0], slope[0]);
+        self.after_softmax(row, x, softmax, target, slope)
+    }
+
+    /// The same, where the softmax of the first input stands in its slope already.
+    #[inline(always)]
+    fn after_softmax<R: Real>(
+        &self,
+        row: usize,
+        x: [&[R]; D],
+        _softmax: Softmax<R>,
+        target: Target<'_, R>,
+        slope: [&mut [R]; D],
+    ) -> R {
+        self.row(row, x, target, slope)
+    }
 
     /// Writes the second derivative of a row's loss in each of its elements; zeros come in.
     fn curve(&self, _x: [&[f64]; D], _target: Target<'_, f64>, _curve: [&mut [f64]; D]) {}
@@ -98,9 +121,15 @@ where
 
     let want_slopes = job.options.gradients;
     let mut losses = vec![T::default(); frame.total()];
-    let mut slopes: [Vec<T>; D] = array::from_fn(|_| {
-        vec![T::default(); if want_slopes { inputs[0].values.len() } else { 0 }]
-    });
+    let length = if want_slopes { inputs[0].values.len() } else { 0 };
+    // Where no row is left out, every element is written.
+    let all_written = frame.skip.is_none() && !L::SLOPE_AT_CLASS_ONLY;
+    let mut slopes: [Vec<T>; D] =
+        array::from_fn(
+            |_| {
+                if all_written { spare::stale(length) } else { vec![T::default(); length] }
+            },
+        );
     walk(job, &loss, &inputs, &targets, rows, &frame, &mut losses, &mut slopes);
 
     let gradients = named_gradients(job, array::from_fn(|_| shape.clone()), slopes);
@@ -242,58 +271,124 @@ where
     #[inline(always)]
     fn run<R: Real<Elem = T>>(self) {
         let Rows { length, inner, .. } = self.rows;
-        let scale = R::of(self.frame.scale.to_f64());
-        let whole: [&[R]; D] = self.inputs.map(|input| R::view(&input.values));
-        let losses = R::view_mut(self.losses);
-        let want_slopes = self.slopes.iter().all(|slope| !slope.is_empty());
-        let mut outputs = self.slopes.map(|slope| R::view_mut(slope));
-        let mut gathered: [Vec<R>; D] = array::from_fn(|_| vec![R::of(0.0); length]);
-        let mut gathered_target = vec![R::of(0.0); length];
-        let mut scratch: [Vec<R>; D] = array::from_fn(|_| vec![R::of(0.0); length]);
-        for outer in self.outer.clone() {
-            for i in 0..inner {
-                let row = outer * inner + i;
-                if !self.frame.keeps(row) {
-                    continue;
+        let nothing = || vec![R::of(0.0); length];
+        let rows = self.outer.start * inner..self.outer.end * inner;
+        let mut walk = Walk {
+            loss: self.loss,
+            targets: self.targets,
+            rows: self.rows,
+            frame: self.frame,
+            scale: R::of(self.frame.scale.to_f64()),
+            x: self.inputs.map(|input| R::view(&input.values)),
+            first: rows.start,
+            losses: R::view_mut(self.losses),
+            slopes: self.slopes.map(|slope| R::view_mut(slope)),
+            gathered: array::from_fn(|_| nothing()),
+            gathered_target: nothing(),
+        };
+        let mut scratch: [Vec<R>; D] = array::from_fn(|_| nothing());
+        if L::SOFTMAX && length <= SHORT && ACROSS <= rows.len() {
+            let mut across = Across::new(length);
+            let mut row = rows.start;
+            while row < rows.end {
+                // Rows beside each other must belong to one stretch of the outer axes.
+                let stretch = if inner == 1 { rows.end } else { (row / inner + 1) * inner };
+                let end = stretch.min(row + ACROSS);
+                across.softmax(walk.x[0], self.rows, row..end);
+                for row in row..end {
+                    let (softmax, shares) = across.row(row);
+                    let mut shares = Some(shares);
+                    // The shares stand in the slope of the first input, the only one.
+                    walk.row(
+                        row,
+                        Some(softmax),
+                        array::from_fn(|_| shares.take().unwrap_or_default()),
+                    );
                 }
-                let start = outer * length * inner + i;
-                let target = match self.targets {
-                    Targets::None => Target::None,
-                    Targets::Classes(classes) => Target::Class(classes[row] as usize),
-                    Targets::Values(values) => Target::Value(R::view(values)[row]),
-                    Targets::Lists(lists) => {
-                        Target::Classes(&lists[row * length..(row + 1) * length])
-                    }
-                    Targets::Rows(values) => {
-                        Target::Row(row_of(R::view(values), start, inner, &mut gathered_target))
-                    }
-                };
-                let mut places = gathered.iter_mut();
-                let x = whole.map(|whole| match places.next() {
-                    Some(place) => row_of(whole, start, inner, place),
-                    None => &[],
-                });
-                for slope in &mut scratch {
-                    slope.fill(R::of(0.0));
+                row = end;
+            }
+            return;
+        }
+        for row in rows {
+            for slope in &mut scratch {
+                slope.fill(R::of(0.0));
+            }
+            walk.row(row, None, scratch.each_mut().map(Vec::as_mut_slice));
+        }
+    }
+}
+
+/// A walk over rows, one at a time.
+struct Walk<'a, L, T, R, const D: usize> {
+    loss: &'a L,
+    targets: &'a Targets<'a, T>,
+    rows: Rows,
+    frame: &'a Frame<T>,
+    scale: R,
+    x: [&'a [R]; D],
+    /// The row whose outputs are the first ones.
+    first: usize,
+    losses: &'a mut [R],
+    slopes: [&'a mut [R]; D],
+    gathered: [Vec<R>; D],
+    gathered_target: Vec<R>,
+}
+
+impl<L, T, R, const D: usize> Walk<'_, L, T, R, D>
+where
+    L: Rowwise<D>,
+    T: Number,
+    R: Real<Elem = T>,
+{
+    /// Does one row, whose softmax stands in `slope` if it is there.
+    #[inline(always)]
+    fn row(&mut self, row: usize, softmax: Option<Softmax<R>>, slope: [&mut [R]; D]) {
+        let Rows { length, inner, .. } = self.rows;
+        if !self.frame.keeps(row) {
+            return;
+        }
+        let start = row / inner * length * inner + row % inner;
+        let target = match self.targets {
+            Targets::None => Target::None,
+            Targets::Classes(classes) => Target::Class(classes[row] as usize),
+            Targets::Values(values) => Target::Value(R::view(values)[row]),
+            Targets::Lists(lists) => Target::Classes(&lists[row * length..(row + 1) * length]),
+            Targets::Rows(values) => {
+                let place = &mut self.gathered_target;
+                Target::Row(row_of(R::view(values), start, inner, place))
+            }
+        };
+        let mut places = self.gathered.iter_mut();
+        let x = self.x.map(|x| match places.next() {
+            Some(place) => row_of(x, start, inner, place),
+            None => &[],
+        });
+        let mut slope = slope;
+        let place = slope.each_mut().map(|slope| &mut **slope);
+        let value = match softmax {
+            Some(softmax) => self.loss.after_softmax(row, x, softmax, target, place),
+            None => self.loss.row(row, x, target, place),
+        };
+        let weight = R::of(self.frame.weight(row).to_f64());
+        self.losses[row - self.first] = value * weight;
+        let factor = weight * self.scale;
+        let base = start - self.first * length;
+        for (output, slope) in self.slopes.iter_mut().zip(&slope) {
+            if output.is_empty() {
+                continue;
+            }
+            if let (true, Target::Class(k)) = (L::SLOPE_AT_CLASS_ONLY, target) {
+                output[base + k * inner] = slope[k] * factor;
+                continue;
+            }
+            if inner == 1 {
+                for (output, &slope) in output[base..base + length].iter_mut().zip(slope.iter()) {
+                    *output = slope * factor;
                 }
-                let slope = scratch.each_mut().map(Vec::as_mut_slice);
-                let value = self.loss.row(row, x, target, slope);
-                let weight = R::of(self.frame.weight(row).to_f64());
-                let here = row - self.outer.start * inner;
-                losses[here] = value * weight;
-                if want_slopes {
-                    let factor = weight * scale;
-                    let base = start - self.outer.start * length * inner;
-                    for (output, slope) in outputs.iter_mut().zip(&scratch) {
-                        if let (true, Target::Class(k)) = (L::SLOPE_AT_CLASS_ONLY, target) {
-                            output[base + k * inner] = slope[k] * factor;
-                            continue;
-                        }
-                        for (k, &s) in slope.iter().enumerate() {
-                            output[base + k * inner] = s * factor;
-                        }
-                    }
-                }
+                continue;
+            }
+            for (k, &slope) in slope.iter().enumerate() {
+                output[base + k * inner] = slope * factor;
             }
         }
     }

@@ -136,6 +136,17 @@ impl Pointwise<2, 1> for BinaryCrossEntropy {
             let slope = (kept - t) / (kept * (one - kept));
             return (value, [pick(low <= p && p <= high, slope, R::of(0.0))]);
         }
+        self.at_plain([p, t])
+    }
+
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        self.clamp.is_none() && self.label_smoothing == 0.0
+    }
+
+    #[inline(always)]
+    fn at_plain<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        let one = R::of(1.0);
         let ln_p = p.ln().at_least(-100.0);
         let ln_q = (-p).ln_1p().at_least(-100.0);
         let value = (t - one) * ln_q - t * ln_p;
@@ -262,26 +273,42 @@ impl Pointwise<2, 1> for SigmoidFocal {
     }
 
     #[inline(always)]
-    fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+    fn at<R: Real>(&self, x: [R; 2]) -> (R, [R; 1]) {
+        self.eased::<R, false>(x)
+    }
+
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        self.gamma == 2.0
+    }
+
+    #[inline(always)]
+    fn at_plain<R: Real>(&self, x: [R; 2]) -> (R, [R; 1]) {
+        self.eased::<R, true>(x)
+    }
+}
+
+impl SigmoidFocal {
+    #[inline(always)]
+    fn eased<R: Real, const SQUARED: bool>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let (zero, one) = (R::of(0.0), R::of(1.0));
         let not_t = one - t;
         let logistic = p.logistic();
         let bce = logistic.cross_entropy(t, not_t);
         // What is missing from certainty, as a sum of positive parts.
         let miss = t * logistic.no + not_t * logistic.yes;
-        let easing = miss.powf(self.gamma);
-        // σ(1 - σ) / miss with the side that is 0 left out, so that it stays finite when saturated.
-        let one_side = pick(t == zero, zero, t / logistic.yes);
-        let other_side = pick(not_t == zero, zero, not_t / logistic.no);
-        let ratio = one / (one_side + other_side);
+        let easing = if SQUARED { miss.squared() } else { miss.powf(self.gamma) };
+        // σ(1 - σ) / miss; of a certain target one factor is what is missing, and may be 0.
+        let between = logistic.yes * logistic.no / miss;
+        let ratio = pick(not_t == zero, logistic.yes, pick(t == zero, logistic.no, between));
         let steep = R::of(self.gamma) * (t - not_t) * ratio;
-        let change = product_or_zero(steep, product_or_zero(easing, bce));
-        let slope = easing * logistic.slope(t, not_t) - change;
+        let eased = product_or_zero(easing, bce);
+        let slope = easing * logistic.slope(t, not_t) - product_or_zero(steep, eased);
         let balance = match self.alpha {
             Some(alpha) => t * R::of(alpha) + not_t * R::of(1.0 - alpha),
             None => one,
         };
-        (product_or_zero(balance, product_or_zero(easing, bce)), [balance * slope])
+        (product_or_zero(balance, eased), [balance * slope])
     }
 }
 

@@ -6,7 +6,7 @@ use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick, product_or_zero};
-use crate::numeric::verbs::{descending, gap, max, softmax, sum_over};
+use crate::numeric::verbs::{Softmax, descending, gap, max, softmax, sum_over};
 
 /// The losses of this family.
 pub(crate) const LOSSES: &[Loss] = &[
@@ -294,7 +294,7 @@ impl Rowwise<1> for AngularMargin {
             .enumerate()
             .map(|(c, &cosine)| scale * pick(c == class, given_away, cosine))
             .collect();
-        let (largest, log_sum) = softmax(&logits, slope);
+        let Softmax { largest, log_sum } = softmax(&logits, slope);
         let shares = &*slope;
         let miss = sum_over(x.len(), |c| pick(c == class, R::of(0.0), shares[c]));
         for slope in slope.iter_mut() {

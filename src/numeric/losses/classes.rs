@@ -6,7 +6,7 @@ use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::fault::Fault;
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick, product_or_zero};
-use crate::numeric::verbs::{gap, softmax, sum_over};
+use crate::numeric::verbs::{Softmax, gap, softmax, sum_over};
 
 /// The losses of this family.
 pub(crate) const LOSSES: &[Loss] = &[
@@ -95,6 +95,7 @@ struct CrossEntropy {
 }
 
 impl Rowwise<1> for CrossEntropy {
+    const SOFTMAX: bool = true;
     const HAS_HESSIAN: bool = true;
     const CARD: Card = Card {
         name: "cross_entropy",
@@ -153,21 +154,22 @@ impl Rowwise<1> for CrossEntropy {
     }
 
     #[inline(always)]
-    fn row<R: Real>(
+    fn after_softmax<R: Real>(
         &self,
         _row: usize,
         [x]: [&[R]; 1],
+        Softmax { largest, log_sum }: Softmax<R>,
         target: Target<'_, R>,
         [slope]: [&mut [R]; 1],
     ) -> R {
         let weight = self.weight.as_deref();
-        let smoothing = R::of(self.label_smoothing);
-        let even = R::of(self.label_smoothing / x.len() as f64);
-        let keep = R::of(1.0) - smoothing;
-        let (largest, log_sum) = softmax(x, slope);
+        let keep = R::of(1.0) - R::of(self.label_smoothing);
+        // A division, which is left to those who ask for smoothing.
+        let even = || R::of(self.label_smoothing / x.len() as f64);
         // -ln softmax, without adding the largest logit only to take it away again.
         let cost = |class: usize| log_sum - gap(x[class], largest);
         if let Target::Row(t) = target {
+            let even = even();
             let smoothed = |c: usize| weight_of::<R>(weight, c) * (t[c] * keep + even);
             let value = sum_over(x.len(), |c| product_or_zero(smoothed(c), cost(c)));
             let total = sum_over(x.len(), smoothed);
@@ -179,12 +181,15 @@ impl Rowwise<1> for CrossEntropy {
         let Target::Class(class) = target else { return R::of(f64::NAN) };
         let mut own = weight_of::<R>(weight, class);
         if self.label_smoothing == 0.0 {
-            for slope in slope.iter_mut() {
-                *slope = *slope * own;
+            if weight.is_some() {
+                for slope in slope.iter_mut() {
+                    *slope = *slope * own;
+                }
             }
             slope[class] = slope[class] - own;
             return own * cost(class);
         }
+        let even = even();
         own = own * keep;
         let others = sum_over(x.len(), |c| weight_of::<R>(weight, c) * cost(c));
         let total = own + even * sum_over(x.len(), |c| weight_of::<R>(weight, c));

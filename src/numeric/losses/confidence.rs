@@ -9,7 +9,7 @@ use crate::numeric::card::{Bounds, Card, Param, Preset, Profile, Task};
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick, product_or_zero};
-use crate::numeric::verbs::{gap, softmax, sum_over};
+use crate::numeric::verbs::{Softmax, gap, sum_over};
 
 /// The losses of this family.
 pub(crate) const LOSSES: &[Loss] = &[
@@ -158,6 +158,7 @@ impl Confidence {
 }
 
 impl Rowwise<1> for Confidence {
+    const SOFTMAX: bool = true;
     const CARD: Card = SOFTMAX_FOCAL;
 
     fn new(args: &Args) -> Confidence {
@@ -174,15 +175,15 @@ impl Rowwise<1> for Confidence {
     }
 
     #[inline(always)]
-    fn row<R: Real>(
+    fn after_softmax<R: Real>(
         &self,
         _row: usize,
         [x]: [&[R]; 1],
+        Softmax { largest, log_sum }: Softmax<R>,
         target: Target<'_, R>,
         [slope]: [&mut [R]; 1],
     ) -> R {
         let Target::Class(class) = target else { return R::of(f64::NAN) };
-        let (largest, log_sum) = softmax(x, slope);
         let shares = &*slope;
         let miss = sum_over(x.len(), |c| pick(c == class, R::of(0.0), shares[c]));
         let (value, steep) = self.of(gap(x[class], largest) - log_sum, miss);
@@ -201,6 +202,7 @@ struct ZLoss {
 }
 
 impl Rowwise<1> for ZLoss {
+    const SOFTMAX: bool = true;
     const CARD: Card = Card {
         name: "z_loss",
         title: "Z-loss",
@@ -223,14 +225,14 @@ impl Rowwise<1> for ZLoss {
     }
 
     #[inline(always)]
-    fn row<R: Real>(
+    fn after_softmax<R: Real>(
         &self,
         _row: usize,
-        [x]: [&[R]; 1],
+        _x: [&[R]; 1],
+        Softmax { largest, log_sum }: Softmax<R>,
         _target: Target<'_, R>,
         [slope]: [&mut [R]; 1],
     ) -> R {
-        let (largest, log_sum) = softmax(x, slope);
         let sum = largest + log_sum;
         let steep = R::of(2.0 * self.scale) * sum;
         for slope in slope.iter_mut() {

@@ -7,7 +7,7 @@ use crate::numeric::drive::pointwise::Pointwise;
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick, product_or_zero};
-use crate::numeric::verbs::{gap, softmax, sum_over};
+use crate::numeric::verbs::{Softmax, gap, sum_over};
 
 /// The losses of this family.
 pub(crate) const LOSSES: &[Loss] = &[
@@ -306,6 +306,7 @@ impl Rowwise<1> for Divergence {
 struct ReverseKl;
 
 impl Rowwise<1> for ReverseKl {
+    const SOFTMAX: bool = true;
     const CARD: Card = Card {
         name: "reverse_kl",
         title: "Reverse Kullback-Leibler divergence",
@@ -327,15 +328,15 @@ impl Rowwise<1> for ReverseKl {
     }
 
     #[inline(always)]
-    fn row<R: Real>(
+    fn after_softmax<R: Real>(
         &self,
         _row: usize,
         [x]: [&[R]; 1],
+        Softmax { largest, log_sum }: Softmax<R>,
         target: Target<'_, R>,
         [slope]: [&mut [R]; 1],
     ) -> R {
         let Target::Row(t) = target else { return R::of(f64::NAN) };
-        let (largest, log_sum) = softmax(x, slope);
         let shares = &*slope;
         let excess = |c: usize| gap(x[c], largest) - log_sum - t[c].ln();
         let value = sum_over(x.len(), |c| product_or_zero(shares[c], excess(c)));

@@ -1,5 +1,8 @@
-//! How long each loss and its gradient take, at every CPU level: `cargo bench --bench losses`.
-//! One thread, 65,536 predictions, which fit into the second cache.
+//! How long each loss and its gradient take: `cargo bench --bench losses`. At every CPU level on
+//! one thread with 65,536 predictions, which fit into the second cache, and at the best level on
+//! one thread and on all with 16 times as many.
+
+use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lossd::numeric::args::Args;
@@ -10,6 +13,7 @@ use lossd::numeric::simd::Level;
 use lossd::numeric::tensor::Tensor;
 
 const ELEMENTS: usize = 1 << 16;
+const MANY: usize = 1 << 20;
 const CLASSES: usize = 16;
 
 /// Numbers that jump about between 0 and 1.
@@ -43,37 +47,50 @@ fn values(domain: Domain, shape: Vec<usize>) -> Values<f32> {
 }
 
 /// The first shape that a card's text names, where it is one of elements or rows.
-fn shape(text: &str) -> Option<Vec<usize>> {
-    const ROWS: usize = ELEMENTS / CLASSES;
+fn shape(text: &str, elements: usize) -> Option<Vec<usize>> {
+    let rows = elements / CLASSES;
     match text.split(']').next()? {
-        "[…" | "[n, c" | "[n, d" | "[n, l" | "[n, m" | "[n, …" => Some(vec![ROWS, CLASSES]),
-        "[n" => Some(vec![ROWS]),
+        "[…" | "[n, c" | "[n, d" | "[n, l" | "[n, m" | "[n, …" => Some(vec![rows, CLASSES]),
+        "[n" => Some(vec![rows]),
         _ => None,
     }
 }
 
 /// A batch for a loss of elements or rows; none for other losses.
-fn job(card: &'static Card, level: Level) -> Option<Job<f32>> {
+fn job(card: &'static Card, elements: usize, options: Options) -> Option<Job<f32>> {
     let input = |input: &Input| {
-        let values = shape(input.shape).map(|shape| values(input.domain, shape));
+        let values = shape(input.shape, elements).map(|shape| values(input.domain, shape));
         if input.optional { Some(None) } else { values.map(Some) }
     };
     let inputs = card.inputs.iter().map(input).collect::<Option<Vec<_>>>()?;
-    let options = Options { level, ..Options::default() };
     Some(Job { card, inputs, args: Args::defaults(card), sample_weight: None, options })
 }
 
 fn losses(criterion: &mut Criterion) {
     // A loss of all pairs of a batch costs by their number, not by that of elements.
     let of_pairs = |card: &Card| family_of(card.name).is_some_and(|f| f.name == "contrastive");
+    let all_threads = std::thread::available_parallelism().map_or(1, usize::from);
     for loss in catalogue::all().filter(|loss| !of_pairs(&loss.card)) {
         let mut group = criterion.benchmark_group(loss.card.name);
-        group.throughput(Throughput::Elements(ELEMENTS as u64));
-        for &level in Level::available() {
-            let Some(job) = job(&loss.card, level) else { continue };
-            group.bench_function(BenchmarkId::from_parameter(level.name()), |bencher| {
-                bencher.iter(|| loss.evaluate_f32(&job).expect("the batch fits the loss"));
+        let mut measure = |name: &str, elements: usize, options: Options| {
+            let Some(job) = job(&loss.card, elements, options) else { return };
+            group.throughput(Throughput::Elements(elements as u64));
+            group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+                bencher.iter(|| {
+                    let mut outcome = loss.evaluate_f32(&job).expect("the batch fits the loss");
+                    black_box(&outcome);
+                    outcome.recycle();
+                });
             });
+        };
+        for &level in Level::available() {
+            measure(level.name(), ELEMENTS, Options { level, ..Options::default() });
+        }
+        if !loss.grows_faster {
+            for threads in [1, all_threads] {
+                let options = Options { level: Level::best(), threads, ..Options::default() };
+                measure(&format!("{threads} threads"), MANY, options);
+            }
         }
         group.finish();
     }

@@ -63,6 +63,15 @@ impl Metric {
             _ => (f64::INFINITY, 0.0),
         };
         let difference = |i: usize| a[i] - b[i] + R::of(eps);
+        if p == 2.0 && R::of(1e-30) < distance {
+            let share = factor / distance;
+            for i in 0..a.len() {
+                let slope = difference(i) * share;
+                slope_a[i] = slope_a[i] + slope;
+                slope_b[i] = slope_b[i] - slope;
+            }
+            return;
+        }
         let first = (0..a.len()).position(|i| difference(i).abs() == distance);
         let ties = sum_over(a.len(), |i| R::of(f64::from(difference(i).abs() == distance)));
         for i in 0..a.len() {

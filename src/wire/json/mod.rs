@@ -9,7 +9,7 @@ pub mod number;
 pub mod print;
 pub mod request;
 mod scan;
-mod sheet;
+pub mod sheet;
 mod strip;
 mod tensor;
 #[cfg(test)]

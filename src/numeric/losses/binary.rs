@@ -239,7 +239,8 @@ const GAMMA: Param = Param::number(
 );
 
 struct SigmoidFocal {
-    alpha: Option<f64>,
+    /// The weights of the positive and the negative class.
+    weights: [f64; 2],
     gamma: f64,
 }
 
@@ -269,7 +270,8 @@ impl Pointwise<2, 1> for SigmoidFocal {
 
     fn new(args: &Args) -> SigmoidFocal {
         let alpha = args.number_or_off(&ALPHA).filter(|alpha| 0.0 <= *alpha);
-        SigmoidFocal { alpha, gamma: args.number(&GAMMA) }
+        let weights = alpha.map_or([1.0, 1.0], |alpha| [alpha, 1.0 - alpha]);
+        SigmoidFocal { weights, gamma: args.number(&GAMMA) }
     }
 
     #[inline(always)]
@@ -304,10 +306,8 @@ impl SigmoidFocal {
         let steep = R::of(self.gamma) * (t - not_t) * ratio;
         let eased = product_or_zero(easing, bce);
         let slope = easing * logistic.slope(t, not_t) - product_or_zero(steep, eased);
-        let balance = match self.alpha {
-            Some(alpha) => t * R::of(alpha) + not_t * R::of(1.0 - alpha),
-            None => one,
-        };
+        let [positive, negative] = self.weights.map(R::of);
+        let balance = t * positive + not_t * negative;
         (product_or_zero(balance, eased), [balance * slope])
     }
 }

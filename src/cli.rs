@@ -72,7 +72,7 @@ fn serve(config: Config) -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads().max(2))
-        .max_blocking_threads(config.threads() + 2)
+        .max_blocking_threads(config.threads())
         .enable_all()
         .build();
     let runtime = match runtime {

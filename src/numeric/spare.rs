@@ -8,8 +8,9 @@ use super::simd::Number;
 
 /// Smaller buffers are the allocator's business: it reuses them by itself.
 const LEAST_BYTES: usize = 1 << 17;
-/// How many buffers of one type are kept.
+/// How many buffers of one type are kept, and how many bytes they have in all.
 const KEPT: usize = 8;
+const KEPT_BYTES: usize = 1 << 28;
 
 /// Bytes of requests.
 pub static BYTES: Spare<u8> = Spare::new();
@@ -75,19 +76,21 @@ impl<T: Copy + Default> Spare<T> {
         let mut kept = self.kept.lock().ok()?;
         let fitting = kept.iter().enumerate().filter(|(_, (_, buffer))| room <= buffer.capacity());
         let (place, _) = fitting.min_by_key(|(_, (_, buffer))| buffer.capacity())?;
-        Some(kept.swap_remove(place).1)
+        Some(kept.remove(place).1)
     }
 
-    /// Keeps a buffer for later, in the place of the one that has waited longest if there are many.
+    /// Keeps a buffer for later, in the place of those that have waited longest if there are many.
     pub fn give(&self, buffer: Vec<T>) {
-        if buffer.capacity() * size_of::<T>() < LEAST_BYTES {
+        let bytes = |buffer: &Vec<T>| buffer.capacity() * size_of::<T>();
+        if !(LEAST_BYTES..=KEPT_BYTES).contains(&bytes(&buffer)) {
             return;
         }
         let Ok(mut kept) = self.kept.lock() else { return };
-        if kept.len() == KEPT
-            && let Some(oldest) = (0..KEPT).min_by_key(|&place| kept[place].0)
+        // The oldest is the first.
+        while kept.len() == KEPT
+            || KEPT_BYTES < bytes(&buffer) + kept.iter().map(|(_, b)| bytes(b)).sum::<usize>()
         {
-            kept.swap_remove(oldest);
+            kept.remove(0);
         }
         kept.push((Instant::now(), buffer));
     }
@@ -120,6 +123,11 @@ mod tests {
 
         (0..2 * KEPT).for_each(|_| spare.give(vec![0; LEAST_BYTES]));
         assert_eq!(spare.kept.lock().unwrap().len(), KEPT);
+        spare.give(vec![0; KEPT_BYTES - LEAST_BYTES]);
+        assert_eq!(spare.kept.lock().unwrap().len(), 2, "the others would be too many bytes");
+        spare.give(vec![0; KEPT_BYTES + 1]);
+        assert_eq!(spare.kept.lock().unwrap().len(), 2, "it alone would be too many");
+        (0..2 * KEPT).for_each(|_| spare.give(vec![0; LEAST_BYTES]));
         spare.release(Duration::from_hours(1));
         assert_eq!(spare.kept.lock().unwrap().len(), KEPT);
         spare.release(Duration::ZERO);

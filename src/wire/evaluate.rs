@@ -131,7 +131,9 @@ fn work(
     form: Form,
     mut clock: Clock,
 ) -> Result<(Printed, String), Problem> {
-    let threads = app.threads;
+    // Jobs beside each other share the threads.
+    let jobs = app.threads.saturating_sub(app.slots.available_permits()).max(1);
+    let threads = (app.threads / jobs).max(1);
     let done = respond(loss, scalars, body, form, app.level, threads, &mut clock)?;
     app.metrics.evaluated(loss.card.name, done.rows, done.elements);
     for (stage, took) in &clock.laps {

@@ -17,8 +17,8 @@ use crate::service::metrics::Stage;
 
 /// A body of pieces.
 pub fn body(pieces: Arc<dyn Pieces>, app: App) -> Body {
-    // One for each thread, and one to send meanwhile.
-    let ahead = app.threads + 1;
+    // One for each thread.
+    let ahead = app.threads;
     let took = Duration::ZERO;
     Body::new(InPieces { pieces, app, ahead, next: 0, printing: VecDeque::new(), took })
 }

@@ -240,3 +240,36 @@ fn rows_and_results_may_be_named() {
         assert_eq!(refused.json()["pointer"], json!(pointer), "{member}");
     }
 }
+
+#[test]
+fn a_large_batch_is_read_and_answered_as_a_small_one() {
+    // More than a MiB, which is read from two places at once, and more numbers than one piece.
+    let (rows, columns) = (300, 400);
+    let number = |seed: usize, at: usize| ((at * 31 + seed) % 1999) as f32 / 256.0 - 3.0;
+    let tensor = |seed: usize| -> Vec<Vec<f32>> {
+        let row = |row: usize| (0..columns).map(|at| number(seed, row * columns + at)).collect();
+        (0..rows).map(row).collect()
+    };
+    let (predictions, targets) = (tensor(5), tensor(77));
+    let mut body = json!({"predictions": predictions, "targets": targets}).to_string();
+    assert!(1 << 20 < body.len());
+    let server = Server::new();
+    let answer = server.post("/loss/mse?reduction=sum", body.clone()).json();
+    let mut sum = 0.0;
+    for row in 0..rows {
+        for at in 0..columns {
+            let difference = predictions[row][at] - targets[row][at];
+            let slope = answer["gradients"]["predictions"][row][at].as_f64().unwrap();
+            assert_eq!(slope as f32, 2.0 * difference, "{row} {at}");
+            sum += f64::from(difference * difference);
+        }
+    }
+    assert!((answer["sum"].as_f64().unwrap() - sum).abs() < 1e-6 * sum);
+
+    // A mistake near the end is still found, and pointed at.
+    let last = body.rfind("],").unwrap();
+    body.insert_str(last, ",7");
+    let problem = server.post("/loss/mse", body).json();
+    assert_eq!(problem["type"], json!("/problems#ragged-array"));
+    assert_eq!(problem["pointer"], json!(format!("/targets/{}", rows - 2)));
+}

@@ -106,6 +106,12 @@ impl<R: Real> Across<R> {
         }
     }
 
+    /// The shares of all rows of the block, and whatever stands behind them.
+    #[inline(always)]
+    pub fn shares(&self) -> &[R] {
+        &self.shares
+    }
+
     /// The softmax of a row of the block, and its shares.
     #[inline(always)]
     pub fn row(&mut self, row: usize) -> (Softmax<R>, &mut [R]) {

@@ -289,6 +289,9 @@ where
         let mut scratch: [Vec<R>; D] = array::from_fn(|_| nothing());
         if L::SOFTMAX && length <= SHORT && ACROSS <= rows.len() {
             let mut across = Across::new(length);
+            // Where all rows count the same, the slopes of the block are scaled in one go.
+            let all_at_once =
+                inner == 1 && self.frame.weight.is_none() && self.frame.skip.is_none();
             let mut row = rows.start;
             while row < rows.end {
                 // Rows beside each other must belong to one stretch of the outer axes.
@@ -299,11 +302,15 @@ where
                     let (softmax, shares) = across.row(row);
                     let mut shares = Some(shares);
                     // The shares stand in the slope of the first input, the only one.
-                    walk.row(
-                        row,
-                        Some(softmax),
-                        array::from_fn(|_| shares.take().unwrap_or_default()),
-                    );
+                    let slope = array::from_fn(|_| shares.take().unwrap_or_default());
+                    walk.row(row, Some(softmax), slope, !all_at_once);
+                }
+                if all_at_once {
+                    let places = (row - rows.start) * length..(end - rows.start) * length;
+                    let out = walk.slopes[0].get_mut(places).unwrap_or_default();
+                    for (out, &slope) in out.iter_mut().zip(across.shares()) {
+                        *out = slope * walk.scale;
+                    }
                 }
                 row = end;
             }
@@ -313,7 +320,7 @@ where
             for slope in &mut scratch {
                 slope.fill(R::of(0.0));
             }
-            walk.row(row, None, scratch.each_mut().map(Vec::as_mut_slice));
+            walk.row(row, None, scratch.each_mut().map(Vec::as_mut_slice), true);
         }
     }
 }
@@ -340,9 +347,16 @@ where
     T: Number,
     R: Real<Elem = T>,
 {
-    /// Does one row, whose softmax stands in `slope` if it is there.
+    /// Does one row, whose softmax stands in `slope` if it is there, and writes its slopes out if
+    /// they are not yet to be left there.
     #[inline(always)]
-    fn row(&mut self, row: usize, softmax: Option<Softmax<R>>, slope: [&mut [R]; D]) {
+    fn row(
+        &mut self,
+        row: usize,
+        softmax: Option<Softmax<R>>,
+        slope: [&mut [R]; D],
+        writes_out: bool,
+    ) {
         let Rows { length, inner, .. } = self.rows;
         if !self.frame.keeps(row) {
             return;
@@ -371,6 +385,9 @@ where
         };
         let weight = R::of(self.frame.weight(row).to_f64());
         self.losses[row - self.first] = value * weight;
+        if !writes_out {
+            return;
+        }
         let factor = weight * self.scale;
         let base = start - self.first * length;
         for (output, slope) in self.slopes.iter_mut().zip(&slope) {

@@ -205,16 +205,23 @@ impl Strip {
 /// no exponent.
 #[inline(always)]
 fn split_exponent(literal: &[u8]) -> Option<(usize, i32)> {
-    let is_mark = |at: &usize| literal[*at] | 0x20 == b'e';
     let length = literal.len();
+    let is_mark = |back: usize| back <= length && literal[length - back] | 0x20 == b'e';
     // Two digits behind a sign, as most programs write it, or one.
-    let near = [4, 3, 2].into_iter().filter_map(|back| length.checked_sub(back));
-    let mark = near.into_iter().find(is_mark).or_else(|| (0..length).find(is_mark))?;
-    let (sign, digits) = match literal[mark + 1] {
-        b'-' => (-1, &literal[mark + 2..]),
-        b'+' => (1, &literal[mark + 2..]),
-        _ => (1, &literal[mark + 1..]),
+    let mark = if is_mark(4) {
+        length - 4
+    } else if is_mark(3) {
+        length - 3
+    } else if is_mark(2) {
+        length - 2
+    } else {
+        literal.iter().position(|&byte| byte | 0x20 == b'e')?
     };
-    let add = |sum: i32, digit: &u8| (sum * 10 + i32::from(digit - b'0')).min(CAREFUL);
-    Some((mark, sign * digits.iter().fold(0, add)))
+    let negative = literal[mark + 1] == b'-';
+    let signed = negative || literal[mark + 1] == b'+';
+    let mut exponent = 0;
+    for digit in &literal[mark + 1 + usize::from(signed)..] {
+        exponent = (exponent * 10 + i32::from(digit - b'0')).min(CAREFUL);
+    }
+    Some((mark, if negative { -exponent } else { exponent }))
 }

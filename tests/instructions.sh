@@ -22,7 +22,7 @@ if ! command -v valgrind >/dev/null; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends valgrind >/dev/null
 fi
-cargo build --release --locked --example instructions
+cargo build --release --locked --bin lossd --example instructions
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -160,7 +160,7 @@ fn row_sums<T: Number>(
 ) -> impl Iterator<Item = f64> {
     let some = some_of(rows.count(), (SAMPLE / rows.length).max(1));
     some.filter(|&row| counts(job, row)).filter_map(move |row| {
-        let start = row / rows.inner * rows.length * rows.inner + row % rows.inner;
+        let start = rows.start(row);
         let places = (0..rows.length).map(|k| start + k * rows.inner);
         if places.clone().any(|place| tensor.is_missing(place)) {
             return None;

@@ -89,6 +89,12 @@ impl Rows {
     pub fn count(self) -> usize {
         self.outer * self.inner
     }
+
+    /// The place of a row's first element.
+    #[inline(always)]
+    pub fn start(self, row: usize) -> usize {
+        row / self.inner * self.length * self.inner + row % self.inner
+    }
 }
 
 /// For each element of a tensor of shape `to`, the place in a tensor of shape `from` that torch's

@@ -44,7 +44,7 @@ impl<R: Real> Across<R> {
         let Rows { length, inner, .. } = rows;
         let count = block.len().min(ACROSS);
         // The place of the first row's first element, and how far rows and classes are apart.
-        let start = block.start / inner * length * inner + block.start % inner;
+        let start = rows.start(block.start);
         let (of_row, of_class) = if inner == 1 { (length, 1) } else { (1, inner) };
         self.first = block.start;
         let classes = &mut self.classes[..length * count];

@@ -358,14 +358,20 @@ fn copy_strip<R: Real>(out: &mut [R], strip: &Strip<R>) {
 }
 
 impl<T: Number> Lane<'_, T> {
+    /// The numbers, where each element has its own.
+    #[inline(always)]
+    fn values(&self) -> Option<&[T]> {
+        match self {
+            Lane::Given(values) => Some(values),
+            Lane::Same(_) => None,
+            Lane::Repeated { values, .. } => Some(values),
+        }
+    }
+
     /// The numbers of a strip, where they stand one after the other.
     #[inline(always)]
     fn strip<R: Real<Elem = T>>(&self, start: usize, end: usize) -> Option<&[R; STRIP]> {
-        match self {
-            Lane::Given(values) => R::view(&values[start..end]).first_chunk(),
-            Lane::Same(_) => None,
-            Lane::Repeated { values, .. } => R::view(&values[start..end]).first_chunk(),
-        }
+        R::view(&self.values()?[start..end]).first_chunk()
     }
 
     /// A strip of the number that is the same for every element.
@@ -379,11 +385,8 @@ impl<T: Number> Lane<'_, T> {
     /// always sees a full strip.
     #[inline(always)]
     fn pad<R: Real<Elem = T>>(&self, range: Range<usize>, strip: &mut Strip<R>) {
-        let values = match self {
-            Lane::Given(values) => R::view(&values[range]),
-            Lane::Same(_) => return,
-            Lane::Repeated { values, .. } => R::view(&values[range]),
-        };
+        let Some(values) = self.values() else { return };
+        let values = R::view(&values[range]);
         strip.0 = array::from_fn(|i| values[i.min(values.len() - 1)]);
     }
 }

@@ -176,7 +176,7 @@ where
     };
     let mut curves = inputs.map(|input| vec![T::default(); input.values.len()]);
     for row in (0..rows.count()).filter(|&row| frame.keeps(row)) {
-        let start = row / rows.inner * rows.length * rows.inner + row % rows.inner;
+        let start = rows.start(row);
         let x = inputs.map(|input| wide(&input.values, start));
         let beside =
             if let Targets::Rows(values) = targets { wide(values, start) } else { Vec::new() };
@@ -361,7 +361,7 @@ where
         if !self.frame.keeps(row) {
             return;
         }
-        let start = row / inner * length * inner + row % inner;
+        let start = self.rows.start(row);
         let target = match self.targets {
             Targets::None => Target::None,
             Targets::Classes(classes) => Target::Class(classes[row] as usize),

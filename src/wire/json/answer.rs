@@ -41,7 +41,7 @@ impl Printed {
         match self {
             Printed::Whole(text) => text,
             Printed::InPieces(pieces) => {
-                (0..pieces.count()).flat_map(|piece| pieces.print(piece)).collect()
+                (0..pieces.count()).map(|piece| pieces.print(piece)).collect::<Vec<_>>().concat()
             }
         }
     }

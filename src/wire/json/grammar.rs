@@ -11,7 +11,7 @@ pub struct Carry {
     /// A value is expected: the last byte that is not white space was `,` or `[`.
     value: u64,
     /// The last byte belonged to a number.
-    pub number: u64,
+    number: u64,
     digit: u64,
     point: u64,
     exponent: u64,
@@ -20,7 +20,7 @@ pub struct Carry {
     first_sign: u64,
     /// A zero that may have no digit after it.
     leading_zero: u64,
-    /// Digits after a point or an exponent, behind which no other point can stand.
+    /// Digits after a point, behind which no other point can stand.
     after_point: u64,
     /// The sign of an exponent.
     exponent_sign: u64,

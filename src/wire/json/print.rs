@@ -10,9 +10,16 @@ use crate::numeric::simd::{Level, Number};
 use crate::numeric::tensor::Tensor;
 
 /// A number type that can be printed shortest.
-pub trait Print: Number {
+pub trait Print: Number + zmij::Float {
     /// Appends the shortest decimal that reads back to the same number.
-    fn print(self, out: &mut Sheet);
+    #[inline]
+    fn print(self, out: &mut Sheet) {
+        if Number::is_finite(self) {
+            out.extend(zmij::Buffer::new().format_finite(self).as_bytes());
+        } else {
+            out.extend(not_finite(self.to_f64()));
+        }
+    }
 
     /// Prints a range of a tensor's elements with vectors, where the type can be.
     #[inline(always)]
@@ -27,15 +34,6 @@ pub trait Print: Number {
 }
 
 impl Print for f32 {
-    #[inline]
-    fn print(self, out: &mut Sheet) {
-        if self.is_finite() {
-            out.extend(zmij::Buffer::new().format_finite(self).as_bytes());
-        } else {
-            out.extend(not_finite(f64::from(self)));
-        }
-    }
-
     #[inline(always)]
     fn print_range<V: Vector>(
         vector: V,
@@ -49,16 +47,7 @@ impl Print for f32 {
     }
 }
 
-impl Print for f64 {
-    #[inline]
-    fn print(self, out: &mut Sheet) {
-        if self.is_finite() {
-            out.extend(zmij::Buffer::new().format_finite(self).as_bytes());
-        } else {
-            out.extend(not_finite(self));
-        }
-    }
-}
+impl Print for f64 {}
 
 /// How a number is spelled that JSON has no literal for.
 pub const fn not_finite(x: f64) -> &'static [u8] {

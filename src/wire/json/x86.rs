@@ -36,7 +36,7 @@ pub fn dispatch<W: Work>(level: Level, work: W) -> Option<W::Out> {
 /// The CPU must have the features named here.
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn avx2<W: Work>(work: W) -> W::Out {
-    work.run(Avx2)
+    work.run(X86::<false>)
 }
 
 /// # Safety
@@ -44,7 +44,7 @@ unsafe fn avx2<W: Work>(work: W) -> W::Out {
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2")]
 unsafe fn avx512<W: Work>(work: W) -> W::Out {
-    work.run(Avx512)
+    work.run(X86::<true>)
 }
 
 /// White space at the place that its lower four bits say; elsewhere a byte that is not there.
@@ -64,29 +64,27 @@ const fn half_set(first: bool) -> [u8; 64] {
     bytes
 }
 
-/// 256-bit vectors.
+/// 256-bit vectors, and 512-bit ones where they gain if it is `WIDE`.
 #[derive(Clone, Copy)]
-pub struct Avx2;
+struct X86<const WIDE: bool>;
 
-impl Vector for Avx2 {
+impl<const WIDE: bool> Vector for X86<WIDE> {
     #[inline(always)]
     fn classes(self, block: &[u8; BLOCK]) -> Classes {
-        // SAFETY: `Avx2` is only made inside `avx2`, whose caller has asked the CPU.
-        unsafe { classes_avx2(block) }
+        // SAFETY: this is only made inside `avx2` or, if it is wide, `avx512`, whose caller has
+        // asked the CPU.
+        unsafe { if WIDE { classes_avx512(block) } else { classes_avx2(block) } }
     }
 
     #[inline(always)]
     fn places(self, bits: u64, base: u32, list: &mut [u32; BLOCK]) -> usize {
-        let mut bits = bits;
-        let count = bits.count_ones() as usize;
-        // Sixteen are more than enough for a block of numbers with a few digits each.
-        for group in list.chunks_exact_mut(16).take(count.div_ceil(16)) {
-            for place in group {
-                *place = base + bits.trailing_zeros();
-                bits &= bits.wrapping_sub(1);
-            }
+        if WIDE {
+            // SAFETY: as above.
+            unsafe { places_avx512(bits, base, list) }
+        } else {
+            places_one_by_one(bits, base, list);
         }
-        count
+        bits.count_ones() as usize
     }
 
     #[inline(always)]
@@ -108,40 +106,16 @@ impl Vector for Avx2 {
     }
 }
 
-/// 512-bit vectors where they gain.
-#[derive(Clone, Copy)]
-pub struct Avx512;
-
-impl Vector for Avx512 {
-    #[inline(always)]
-    fn classes(self, block: &[u8; BLOCK]) -> Classes {
-        // SAFETY: `Avx512` is only made inside `avx512`, whose caller has asked the CPU.
-        unsafe { classes_avx512(block) }
-    }
-
-    #[inline(always)]
-    fn places(self, bits: u64, base: u32, list: &mut [u32; BLOCK]) -> usize {
-        // SAFETY: as above.
-        unsafe { places_avx512(bits, base, list) }
-        bits.count_ones() as usize
-    }
-
-    #[inline(always)]
-    fn four_short(self, text: &[u8], digits: [Digits; 4]) -> ([[u32; 2]; 4], [u8; 4]) {
-        // SAFETY: as above.
-        unsafe { four_short(text, digits) }
-    }
-
-    #[inline(always)]
-    fn two_long(self, text: &[u8], digits: [Digits; 2]) -> ([[u32; 4]; 2], [u8; 2]) {
-        // SAFETY: as above.
-        unsafe { two_long(text, digits) }
-    }
-
-    #[inline(always)]
-    fn arrange(self, bytes: &[u64; 2], from: &[u8; 16], text: &[u8; 16]) -> [u8; 16] {
-        // SAFETY: as above.
-        unsafe { arrange(bytes, from, text) }
+#[inline(always)]
+fn places_one_by_one(bits: u64, base: u32, list: &mut [u32; BLOCK]) {
+    let mut bits = bits;
+    let count = bits.count_ones() as usize;
+    // Sixteen are more than enough for a block of numbers with a few digits each.
+    for group in list.chunks_exact_mut(16).take(count.div_ceil(16)) {
+        for place in group {
+            *place = base + bits.trailing_zeros();
+            bits &= bits.wrapping_sub(1);
+        }
     }
 }
 

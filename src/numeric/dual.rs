@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::real::{Logistic, Real};
+use super::real::{Logistic, Real, product_or_zero};
 use super::simd::{Kernel, Level, Number};
 use super::special;
 
@@ -159,6 +159,11 @@ impl Real for Dual {
             cost_of_yes: self.map(cost_of_yes, -no),
             cost_of_no: self.map(cost_of_no, yes),
         }
+    }
+    fn binary_cross_entropy(self, of_yes: Dual, of_no: Dual) -> (Dual, Dual) {
+        let Logistic { yes, no, cost_of_yes, cost_of_no } = self.logistic();
+        let value = product_or_zero(of_yes, cost_of_yes) + product_or_zero(of_no, cost_of_no);
+        (value, of_no * yes - of_yes * no)
     }
     fn powf(self, exponent: f64) -> Dual {
         let slope = if exponent == 0.0 { 0.0 } else { exponent * self.value.powf(exponent - 1.0) };

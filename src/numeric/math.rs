@@ -48,10 +48,51 @@ fn horner<M: MulAdd, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     sum
 }
 
-/// 2 to the power of `k`, for `k` from -126 to 127.
+/// A polynomial of degree 4, from the highest power down, whose parts do not wait for each other.
 #[inline(always)]
-fn power_of_two(k: i32) -> f32 {
-    f32::from_bits((k.wrapping_add(127) as u32) << 23)
+fn quartic<M: MulAdd>(x: f32, square: f32, [e, d, c, b, a]: [f32; 5]) -> f32 {
+    let low = M::mul_add(b, x, a);
+    let high = M::mul_add(e, square, M::mul_add(d, x, c));
+    M::mul_add(high, square, low)
+}
+
+/// A polynomial of degree 7, as `quartic`.
+#[inline(always)]
+fn septic<M: MulAdd>(x: f32, square: f32, [h, g, f, e, d, c, b, a]: [f32; 8]) -> f32 {
+    let low = M::mul_add(M::mul_add(d, x, c), square, M::mul_add(b, x, a));
+    let high = M::mul_add(M::mul_add(h, x, g), square, M::mul_add(f, x, e));
+    M::mul_add(high, square * square, low)
+}
+
+/// A power of two that keeps e to some range of powers out of the subnormals and infinities until
+/// the last multiplication, and its inverse.
+#[derive(Clone, Copy)]
+struct Guard {
+    /// With it the low bits of the sum are the exponent field of the guarded power of two.
+    rounder: f32,
+    inverse: f32,
+}
+
+/// For arguments of at most 0: 2⁶⁴.
+const GUARD_BELOW: Guard = Guard { rounder: ROUNDER + 127.0 + 64.0, inverse: 5.421_011e-20 };
+/// For arguments of at least 0: 2⁻⁶⁴.
+const GUARD_ABOVE: Guard = Guard { rounder: ROUNDER + 127.0 - 64.0, inverse: 1.844_674_4e19 };
+
+/// eˣ for x from -104 to 89.
+#[inline(always)]
+fn guarded_exp<M: MulAdd>(x: f32, guard: Guard) -> f32 {
+    let shifted = M::mul_add(x, std::f32::consts::LOG2_E, guard.rounder);
+    let n = shifted - guard.rounder;
+    // r = x - n ln 2 lies within half of ln 2.
+    let r = M::mul_add(n, -LN2_LOW, M::mul_add(n, -LN2_HIGH, x));
+    let square = r * r;
+    let tail = quartic::<M>(
+        r,
+        square,
+        [1.381_431_8e-3, 8.368_851e-3, 4.166_84e-2, 1.666_652e-1, 4.999_999_3e-1],
+    );
+    let power = M::mul_add(tail, square, r) + 1.0;
+    power * f32::from_bits(shifted.to_bits() << 23) * guard.inverse
 }
 
 /// eˣ within 1.1 ulp; subnormal results within one step.
@@ -60,19 +101,14 @@ pub fn exp<M: MulAdd>(x: f32) -> f32 {
     // Beyond these the result is 0 or infinity; NaN fails both comparisons and goes through.
     let x = if x > 89.0 { 89.0 } else { x };
     let x = if x < -104.0 { -104.0 } else { x };
-    let shifted = M::mul_add(x, std::f32::consts::LOG2_E, ROUNDER);
-    let k = (shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
-    let n = shifted - ROUNDER;
-    // r = x - n ln 2 lies within half of ln 2.
-    let r = M::mul_add(n, -LN2_LOW, M::mul_add(n, -LN2_HIGH, x));
-    let tail = horner::<M, 6>(
-        r,
-        [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_6e-1, 0.5],
-    );
-    let power = M::mul_add(tail, r * r, r) + 1.0;
-    // Two factors, because 2ᵏ alone may be out of range while the product is not.
-    let half = k >> 1;
-    power * power_of_two(half) * power_of_two(k.wrapping_sub(half))
+    guarded_exp::<M>(x, if x < 0.0 { GUARD_BELOW } else { GUARD_ABOVE })
+}
+
+/// eˣ for x of at most 0: within the same error, in fewer steps.
+#[inline(always)]
+pub fn exp_of_negative<M: MulAdd>(x: f32) -> f32 {
+    let x = if x < -104.0 { -104.0 } else { x };
+    guarded_exp::<M>(x, GUARD_BELOW)
 }
 
 /// eˣ - 1 within 3 ulp.
@@ -96,71 +132,94 @@ pub fn exp_m1<M: MulAdd>(x: f32) -> f32 {
     if x.abs() < 0.5 { near } else { far }
 }
 
-/// ln x within 1.1 ulp; subnormal arguments included.
+/// The bits of the square root of ½.
+const SQRT_HALF: i32 = 0x3f35_04f3;
+
+/// The e and m of a normal number m 2ᵉ, with m from √½ to √2.
 #[inline(always)]
-pub fn ln<M: MulAdd>(x: f32) -> f32 {
-    let subnormal = x < f32::MIN_POSITIVE;
-    let scaled = if subnormal { x * 8_388_608.0 } else { x };
-    let bits = scaled.to_bits() as i32;
-    // m from √½ to √2 with x = m 2ᵉ.
-    let offset = bits.wrapping_sub(0x3f35_04f3);
-    let exponent = (offset >> 23).wrapping_sub(if subnormal { 23 } else { 0 });
-    let m = f32::from_bits(((offset & 0x007f_ffff).wrapping_add(0x3f35_04f3)) as u32);
-    let f = m - 1.0;
+fn exponent_and_mantissa(x: f32) -> (i32, f32) {
+    let offset = (x.to_bits() as i32).wrapping_sub(SQRT_HALF);
+    let mantissa = (offset & 0x007f_ffff).wrapping_add(SQRT_HALF);
+    (offset >> 23, f32::from_bits(mantissa as u32))
+}
+
+/// ln((1 + f) 2ᵉ), for 1 + f from √½ to √2.
+#[inline(always)]
+fn ln_of_parts<M: MulAdd>(f: f32, exponent: i32) -> f32 {
     let z = f * f;
     let e = exponent as f32;
-    let series = horner::<M, 9>(
+    let series = septic::<M>(
         f,
+        z,
         [
-            7.037_683_6e-2,
-            -1.151_461e-1,
-            1.167_699_9e-1,
-            -1.242_014_1e-1,
-            1.424_932_3e-1,
-            -1.666_805_8e-1,
-            2.000_071_5e-1,
-            -2.499_999_4e-1,
+            -7.635_588e-2,
+            0.127_633,
+            -0.131_605_95,
+            0.142_015_58,
+            -0.166_232_98,
+            0.200_012_33,
+            -0.250_008_23,
             0.333_333_3,
         ],
     );
     let small = M::mul_add(series, f * z, M::mul_add(e, LN2_LOW, -0.5 * z));
-    let value = M::mul_add(e, LN2_HIGH, f + small);
-    let value = if x == f32::INFINITY { x } else { value };
-    let value = if x == 0.0 { f32::NEG_INFINITY } else { value };
-    if x < 0.0 || x.is_nan() { f32::NAN } else { value }
+    M::mul_add(e, LN2_HIGH, f + small)
+}
+
+/// The logarithm of x where it is `value` for a positive, finite x.
+#[inline(always)]
+fn ln_or_limit(x: f32, value: f32) -> f32 {
+    // On the bits, because the compiler makes many steps of the same in comparisons: 0, infinity,
+    // NaN and all below 0 stand behind the largest number once 1 is taken off.
+    let bits = x.to_bits();
+    let is_inside = bits.wrapping_sub(1) < f32::INFINITY.to_bits() - 1;
+    let below_zero = (bits as i32 >> 31) as u32;
+    let limit = f32::from_bits(bits | (below_zero & f32::NAN.to_bits()));
+    let limit = if x == 0.0 { f32::NEG_INFINITY } else { limit };
+    if is_inside { value } else { limit }
+}
+
+/// ln x within 1.2 ulp; subnormal arguments included.
+#[inline(always)]
+pub fn ln<M: MulAdd>(x: f32) -> f32 {
+    let subnormal = x < f32::MIN_POSITIVE;
+    let scaled = if subnormal { x * 8_388_608.0 } else { x };
+    let (exponent, m) = exponent_and_mantissa(scaled);
+    let exponent = exponent.wrapping_sub(if subnormal { 23 } else { 0 });
+    ln_or_limit(x, ln_of_parts::<M>(m - 1.0, exponent))
 }
 
 /// ln(1 + x) within 2 ulp.
 #[inline(always)]
 pub fn ln_1p<M: MulAdd>(x: f32) -> f32 {
     let u = 1.0 + x;
-    // What rounding 1 + x lost, put back to first order.
+    let (exponent, m) = exponent_and_mantissa(u);
+    // What rounding 1 + x lost, on the scale of m.
     let lost = x - (u - 1.0);
-    let value = ln::<M>(u) + lost / u;
-    let value = if u == f32::INFINITY || u == 0.0 { ln::<M>(u) } else { value };
-    if x == 0.0 { x } else { value }
+    let scale = f32::from_bits((127i32.wrapping_sub(exponent) as u32) << 23);
+    ln_or_limit(u, ln_of_parts::<M>(M::mul_add(lost, scale, m - 1.0), exponent))
 }
 
 /// ln(1 + x) for x from 0 to 1 within 2 ulp: a polynomial, where `ln_1p` takes a logarithm and a
 /// division.
 #[inline(always)]
 pub fn ln_1p_unit<M: MulAdd>(x: f32) -> f32 {
-    let tail = horner::<M, 10>(
+    let square = x * x;
+    let tail = septic::<M>(
         x,
+        square,
         [
-            -2.504_923_4e-3,
-            1.532_625_9e-2,
-            -4.379_908e-2,
-            8.062_152e-2,
-            -0.113_654_69,
-            0.140_128_29,
-            -0.166_275_1,
-            0.199_970_7,
-            -0.249_999_13,
-            0.333_333_33,
+            -3.677_394_4e-3,
+            2.187_511e-2,
+            -6.092_091_4e-2,
+            0.110_250_77,
+            -0.155_695_07,
+            0.197_743_14,
+            -0.249_750_97,
+            0.333_322_5,
         ],
     );
-    M::mul_add(x * x, M::mul_add(x, tail, -0.5), x)
+    M::mul_add(square, M::mul_add(x, tail, -0.5), x)
 }
 
 /// tanh x within 2 ulp.

@@ -46,6 +46,10 @@ pub trait Real:
     fn sqrt(self) -> Self;
     /// e to the power of `self`.
     fn exp(self) -> Self;
+    /// The same for `self` of at most 0, which takes less.
+    fn exp_of_negative(self) -> Self {
+        self.exp()
+    }
     /// e to the power of `self`, less one, exact near 0.
     fn exp_m1(self) -> Self;
     /// Natural logarithm.
@@ -81,7 +85,7 @@ pub trait Real:
     fn logistic(self) -> Logistic<Self> {
         let (zero, one) = (Self::of(0.0), Self::of(1.0));
         // NaN reaches every part through the tail.
-        let tail = (-self.abs()).exp();
+        let tail = (-self.abs()).exp_of_negative();
         let log_tail = tail.ln_1p_unit();
         let large = one / (one + tail);
         let small = tail * large;
@@ -91,6 +95,23 @@ pub trait Real:
             cost_of_yes: pick(self < zero, -self, zero) + log_tail,
             cost_of_no: pick(zero < self, self, zero) + log_tail,
         }
+    }
+
+    /// The binary cross-entropy of a logit with these weights of yes and no, and its slope in the
+    /// logit.
+    #[inline(always)]
+    fn binary_cross_entropy(self, of_yes: Self, of_no: Self) -> (Self, Self) {
+        let zero = Self::of(0.0);
+        let negative = self < zero;
+        let size = self.abs();
+        let tail = (-size).exp_of_negative();
+        // Of the answer that the logit is against, and of the one that it is for.
+        let (against, agreed) = (pick(negative, of_yes, of_no), pick(negative, of_no, of_yes));
+        // An infinite logit costs nothing where nothing speaks against it; NaN is in the tail.
+        let linear = pick(against == zero, zero, against * size);
+        let value = linear + (against + agreed) * tail.ln_1p_unit();
+        let slope = (against - agreed * tail) * (Self::of(1.0) / (Self::of(1.0) + tail));
+        (value, pick(negative, -slope, slope))
     }
 
     /// ln(1 + x²), without overflow.
@@ -158,20 +179,6 @@ pub struct Logistic<R> {
     pub cost_of_no: R,
 }
 
-impl<R: Real> Logistic<R> {
-    /// The binary cross-entropy with these weights of yes and no.
-    #[inline(always)]
-    pub fn cross_entropy(self, of_yes: R, of_no: R) -> R {
-        product_or_zero(of_yes, self.cost_of_yes) + product_or_zero(of_no, self.cost_of_no)
-    }
-
-    /// The slope of the cross-entropy in the logit.
-    #[inline(always)]
-    pub fn slope(self, of_yes: R, of_no: R) -> R {
-        of_no * self.yes - of_yes * self.no
-    }
-}
-
 /// `a` where `condition` holds, else `b`. Both are computed, so a loop around it stays straight.
 #[inline(always)]
 pub fn pick<R>(condition: bool, a: R, b: R) -> R {
@@ -208,6 +215,10 @@ macro_rules! single_precision {
         #[inline(always)]
         fn exp(self) -> Self {
             $wrap($crate::numeric::math::exp::<$fma>($inner(self)))
+        }
+        #[inline(always)]
+        fn exp_of_negative(self) -> Self {
+            $wrap($crate::numeric::math::exp_of_negative::<$fma>($inner(self)))
         }
         #[inline(always)]
         fn exp_m1(self) -> Self {

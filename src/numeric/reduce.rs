@@ -16,6 +16,7 @@ const LANES: usize = 16;
 
 /// The running sum of one block.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 pub struct BlockSum {
     lanes: [f64; LANES],
 }

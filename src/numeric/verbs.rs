@@ -8,7 +8,7 @@ const LANES: usize = 16;
 /// The sum of `f(i)` for `i` below `length`.
 #[inline(always)]
 pub fn sum_over<R: Real>(length: usize, f: impl Fn(usize) -> R) -> R {
-    let mut lanes = [R::of(0.0); LANES];
+    let Lanes(lanes) = &mut Lanes([R::of(0.0); LANES]);
     let full = length - length % LANES;
     let mut start = 0;
     while start < full {
@@ -20,6 +20,16 @@ pub fn sum_over<R: Real>(length: usize, f: impl Fn(usize) -> R) -> R {
     for (offset, lane) in lanes.iter_mut().enumerate().take(length - full) {
         *lane = *lane + f(full + offset);
     }
+    total_of(lanes)
+}
+
+/// Sums side by side, none of which lies across two lines of the cache.
+#[repr(align(64))]
+struct Lanes<R>([R; LANES]);
+
+/// The sum of the lanes, in pairs.
+#[inline(always)]
+fn total_of<R: Real>(lanes: &mut [R; LANES]) -> R {
     let mut width = LANES / 2;
     while 0 < width {
         for lane in 0..width {
@@ -30,10 +40,29 @@ pub fn sum_over<R: Real>(length: usize, f: impl Fn(usize) -> R) -> R {
     lanes[0]
 }
 
+/// Writes e^(x - largest) and gives the sum of it, in the order of `sum_over`.
+#[inline(always)]
+fn powers<R: Real>(x: &[R], largest: R, out: &mut [R]) -> R {
+    let Lanes(lanes) = &mut Lanes([R::of(0.0); LANES]);
+    let (groups, rest) = x.as_chunks::<LANES>();
+    let (places, places_of_rest) = out.as_chunks_mut::<LANES>();
+    for (group, places) in groups.iter().zip(places) {
+        for i in 0..LANES {
+            places[i] = (group[i] - largest).exp_of_negative();
+            lanes[i] = lanes[i] + places[i];
+        }
+    }
+    for ((&x, place), lane) in rest.iter().zip(places_of_rest).zip(lanes.iter_mut()) {
+        *place = (x - largest).exp_of_negative();
+        *lane = *lane + *place;
+    }
+    total_of(lanes)
+}
+
 /// The largest number of a row; negative infinity for an empty one.
 #[inline(always)]
 pub fn max<R: Real>(x: &[R]) -> R {
-    let mut lanes = [R::of(f64::NEG_INFINITY); LANES];
+    let Lanes(lanes) = &mut Lanes([R::of(f64::NEG_INFINITY); LANES]);
     let mut groups = x.chunks_exact(LANES);
     for group in &mut groups {
         for (lane, &value) in lanes.iter_mut().zip(group) {
@@ -66,11 +95,7 @@ pub fn softmax<R: Real>(x: &[R], out: &mut [R]) -> Softmax<R> {
     if largest == R::of(f64::INFINITY) {
         return softmax_of_infinities(x, out);
     }
-    for (place, &value) in out.iter_mut().zip(x) {
-        *place = (value - largest).exp();
-    }
-    let powers = &out[..x.len()];
-    let sum = sum_over(x.len(), |i| powers[i]);
+    let sum = powers(x, largest, out);
     let share = R::of(1.0) / sum;
     for place in out.iter_mut() {
         *place = *place * share;
@@ -114,7 +139,7 @@ pub fn log_sum_exp<R: Real>(length: usize, f: impl Fn(usize) -> R) -> R {
     if largest == R::of(f64::NEG_INFINITY) {
         return largest;
     }
-    largest + sum_over(length, |i| gap(f(i), largest).exp()).ln()
+    largest + sum_over(length, |i| gap(f(i), largest).exp_of_negative()).ln()
 }
 
 /// ln(eᵃ + eᵇ), with negative infinity as the logarithm of 0.
@@ -122,6 +147,6 @@ pub fn log_sum_exp<R: Real>(length: usize, f: impl Fn(usize) -> R) -> R {
 pub fn log_add<R: Real>(a: R, b: R) -> R {
     let low = pick(a < b, a, b);
     let high = pick(a < b, b, a);
-    let sum = high + (low - high).exp().ln_1p_unit();
+    let sum = high + (low - high).exp_of_negative().ln_1p_unit();
     pick(low == R::of(f64::NEG_INFINITY), high, sum)
 }

@@ -5,20 +5,19 @@ use std::ops::Range;
 
 use crate::numeric::real::{Real, pick};
 use crate::numeric::tensor::Rows;
-use crate::numeric::verbs::{Softmax, softmax};
+use crate::numeric::verbs::{Softmax, gap, softmax};
 
 /// How many rows are taken at once.
 pub const ACROSS: usize = 64;
 /// The longest rows that are taken across: their block stays in the first cache.
-pub const SHORT: usize = 64;
+pub const SHORT: usize = 32;
 
-/// Room for the block, and what was found of it.
+/// Room for a block of rows, and what was found of it. A block of fewer rows leaves the rest of
+/// its places as they were.
 pub struct Across<R> {
-    length: usize,
-    first: usize,
-    /// Class after class, each with its rows one after the other.
-    classes: Vec<R>,
-    /// Row after row.
+    /// The softmax: class after class, each with its rows one after the other.
+    classes: Vec<[R; ACROSS]>,
+    /// The same row after row.
     shares: Vec<R>,
     largest: [R; ACROSS],
     log_sum: [R; ACROSS],
@@ -29,80 +28,81 @@ impl<R: Real> Across<R> {
     pub fn new(length: usize) -> Across<R> {
         let zero = R::of(0.0);
         Across {
-            length,
-            first: 0,
-            classes: vec![zero; ACROSS * length],
+            classes: vec![[zero; ACROSS]; length],
             shares: vec![zero; ACROSS * length],
             largest: [zero; ACROSS],
             log_sum: [zero; ACROSS],
         }
     }
 
-    /// Computes the softmax of neighbouring rows.
+    /// Computes the softmax of neighbouring rows, and says whether none of them has an infinity.
     #[inline(always)]
-    pub fn softmax(&mut self, x: &[R], rows: Rows, block: Range<usize>) {
+    fn softmax(&mut self, x: &[R], rows: Rows, block: &Range<usize>) -> bool {
+        let Across { classes, largest, log_sum, .. } = self;
         let Rows { length, inner, .. } = rows;
-        let count = block.len().min(ACROSS);
-        // The place of the first row's first element, and how far rows and classes are apart.
-        let start = rows.start(block.start);
+        let x = &x[rows.start(block.start)..];
+        // How far rows and classes are apart.
         let (of_row, of_class) = if inner == 1 { (length, 1) } else { (1, inner) };
-        self.first = block.start;
-        let classes = &mut self.classes[..length * count];
-        for (c, class) in classes.chunks_exact_mut(count).enumerate() {
-            let column = &x[start + c * of_class..];
-            for (row, place) in class.iter_mut().enumerate() {
-                *place = column[row * of_row];
+        for (c, class) in classes.iter_mut().enumerate() {
+            let column = &x[c * of_class..];
+            let gather = |class: &mut [R]| {
+                for (row, place) in class.iter_mut().enumerate() {
+                    *place = column[row * of_row];
+                }
+            };
+            match class.get_mut(..block.len()) {
+                Some(some) if block.len() < ACROSS => gather(some),
+                _ => gather(class),
             }
         }
-        let (largest, log_sum) = (&mut self.largest[..count], &mut self.log_sum[..count]);
-        largest.fill(R::of(f64::NEG_INFINITY));
-        for class in classes.chunks_exact(count) {
+        *largest = [R::of(f64::NEG_INFINITY); ACROSS];
+        for class in &*classes {
             for (largest, &x) in largest.iter_mut().zip(class) {
                 *largest = pick(*largest < x, x, *largest);
             }
         }
-        for class in classes.chunks_exact_mut(count) {
-            for (x, &largest) in class.iter_mut().zip(&*largest) {
-                *x = *x - largest;
-            }
-        }
-        for x in classes.iter_mut() {
-            *x = x.exp();
-        }
-        log_sum.fill(R::of(0.0));
-        for class in classes.chunks_exact(count) {
-            for (sum, &power) in log_sum.iter_mut().zip(class) {
-                *sum = *sum + power;
+        let mut sum = [R::of(0.0); ACROSS];
+        for class in &mut *classes {
+            for row in 0..ACROSS {
+                class[row] = (class[row] - largest[row]).exp_of_negative();
+                sum[row] = sum[row] + class[row];
             }
         }
         let mut share = [R::of(0.0); ACROSS];
-        for (share, &sum) in share.iter_mut().zip(&*log_sum) {
-            *share = R::of(1.0) / sum;
+        for row in 0..ACROSS {
+            share[row] = R::of(1.0) / sum[row];
+            log_sum[row] = sum[row].ln();
         }
-        for sum in log_sum.iter_mut() {
-            *sum = sum.ln();
-        }
-        for (row, shares) in self.shares.chunks_exact_mut(length).take(count).enumerate() {
-            for (c, place) in shares.iter_mut().enumerate() {
-                *place = classes[c * count + row] * share[row];
+        for class in classes {
+            for (x, &share) in class.iter_mut().zip(&share) {
+                *x = *x * share;
             }
         }
-        if largest.contains(&R::of(f64::INFINITY)) {
-            self.mend(x, start, of_row, of_class, count);
+        !largest[..block.len()].contains(&R::of(f64::INFINITY))
+    }
+
+    /// Computes the softmax of neighbouring rows, for `row` to give and `shares` to change.
+    #[inline(always)]
+    pub fn rows(&mut self, x: &[R], rows: Rows, block: &Range<usize>) {
+        let is_finite = self.softmax(x, rows, block);
+        spread(&self.classes, &mut self.shares, block.len());
+        if !is_finite {
+            self.mend(x, rows, block);
         }
     }
 
     /// Computes the rows with an infinity one by one.
     #[cold]
-    fn mend(&mut self, x: &[R], start: usize, of_row: usize, of_class: usize, count: usize) {
-        for row in 0..count {
-            if self.largest[row] != R::of(f64::INFINITY) {
+    fn mend(&mut self, x: &[R], rows: Rows, block: &Range<usize>) {
+        let length = rows.length;
+        for (at, row) in block.clone().enumerate() {
+            if self.largest[at] != R::of(f64::INFINITY) {
                 continue;
             }
-            let at = |c: usize| x[start + row * of_row + c * of_class];
-            let logits: Vec<R> = (0..self.length).map(at).collect();
-            let found = softmax(&logits, &mut self.shares[row * self.length..][..self.length]);
-            (self.largest[row], self.log_sum[row]) = (found.largest, found.log_sum);
+            let start = rows.start(row);
+            let logits: Vec<R> = (0..length).map(|c| x[start + c * rows.inner]).collect();
+            let found = softmax(&logits, &mut self.shares[at * length..][..length]);
+            (self.largest[at], self.log_sum[at]) = (found.largest, found.log_sum);
         }
     }
 
@@ -112,11 +112,65 @@ impl<R: Real> Across<R> {
         &self.shares
     }
 
-    /// The softmax of a row of the block, and its shares.
+    /// The softmax of the row at that place of the block, and its shares.
     #[inline(always)]
-    pub fn row(&mut self, row: usize) -> (Softmax<R>, &mut [R]) {
-        let at = row - self.first;
+    pub fn row(&mut self, at: usize) -> (Softmax<R>, &mut [R]) {
         let softmax = Softmax { largest: self.largest[at], log_sum: self.log_sum[at] };
-        (softmax, &mut self.shares[at * self.length..][..self.length])
+        let length = self.classes.len();
+        (softmax, &mut self.shares[at * length..][..length])
+    }
+
+    /// Writes the cross-entropy of neighbouring rows, one after the other in memory, each with its
+    /// class, and its slopes times a factor, if they are wanted. Says so if it cannot, because of
+    /// an infinity.
+    #[expect(clippy::too_many_arguments, reason = "what is read, where it is, what is written")]
+    #[inline(always)]
+    pub fn cross_entropy(
+        &mut self,
+        x: &[R],
+        rows: Rows,
+        block: &Range<usize>,
+        targets: &[i64],
+        factor: R,
+        losses: &mut [R],
+        slopes: &mut [R],
+    ) -> bool {
+        if !self.softmax(x, rows, block) {
+            return false;
+        }
+        let length = rows.length;
+        let mut own = [R::of(0.0); ACROSS];
+        for (at, &class) in targets[block.clone()].iter().enumerate().take(ACROSS) {
+            let logit = x[(block.start + at) * length + class as usize];
+            losses[at] = self.log_sum[at] - gap(logit, self.largest[at]);
+            own[at] = (self.classes[class as usize][at] - R::of(1.0)) * factor;
+        }
+        if slopes.is_empty() {
+            return true;
+        }
+        for class in &mut self.classes {
+            for slope in class {
+                *slope = *slope * factor;
+            }
+        }
+        spread(&self.classes, slopes, block.len());
+        for (at, &class) in targets[block.clone()].iter().enumerate().take(ACROSS) {
+            slopes[at * length + class as usize] = own[at];
+        }
+        true
+    }
+}
+
+/// Writes so many rows one after the other.
+#[inline(always)]
+fn spread<R: Real>(classes: &[[R; ACROSS]], out: &mut [R], count: usize) {
+    for (c, class) in classes.iter().enumerate() {
+        let column = &mut out[c..];
+        let mut scatter = |class: &[R]| {
+            for (row, &value) in class.iter().enumerate() {
+                column[row * classes.len()] = value;
+            }
+        };
+        if count < ACROSS { scatter(&class[..count]) } else { scatter(class) }
     }
 }

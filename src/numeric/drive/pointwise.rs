@@ -20,6 +20,9 @@ pub trait Pointwise<const K: usize, const D: usize>: Sized + Sync {
     /// The description.
     const CARD: Card;
 
+    /// Whether the loss takes so few operations that moving its numbers is what costs.
+    const LIGHT: bool = false;
+
     /// Reads the parameters.
     fn new(args: &Args) -> Self;
 
@@ -271,50 +274,65 @@ where
     fn run<R: Real<Elem = T>>(self) -> Vec<f64> {
         let Chunk { loss, lanes, frame, range, losses, slopes } = self;
         let scale = R::of(frame.scale.to_f64());
-        let mut sums = Vec::with_capacity(range.len().div_ceil(BLOCK));
-        let mut beside: [Strip<R>; K] = array::from_fn(|k| lanes[k].constant());
+        let x: [Source<R>; K] = array::from_fn(|k| lanes[k].over(&range));
+        let weight = frame.weight.as_ref().map(|weight| Source::of(&weight[range.clone()]));
+        let skip = frame.skip.as_ref().map(|skip| &skip[range.clone()]);
+        let in_registers = L::LIGHT && weight.is_none() && skip.is_none();
+        let mut factor = Strip([scale; STRIP]);
         let mut value = Strip([R::of(0.0); STRIP]);
         let mut slope: [Strip<R>; D] = array::from_fn(|_| Strip([R::of(0.0); STRIP]));
-        let mut factor = Strip([scale; STRIP]);
-        let mut at = range.start;
-        while at < range.end {
-            let block_end = range.end.min(at + BLOCK);
+        let mut losses = Sink::new(losses);
+        let mut slopes = slopes.map(|slope| Sink::<R>::new(slope));
+        let (full, rest) = (range.len() / STRIP, range.len() % STRIP);
+        let strips = range.len().div_ceil(STRIP);
+        let mut sums = Vec::with_capacity(range.len().div_ceil(BLOCK));
+        for first in (0..strips).step_by(BLOCK / STRIP) {
             let mut sum = BlockSum::ZERO;
-            while at < block_end {
-                let end = block_end.min(at + STRIP);
-                let (length, offset) = (end - at, at - range.start);
-                if length < STRIP {
-                    for (beside, lane) in beside.iter_mut().zip(lanes) {
-                        lane.pad(at..end, beside);
+            for n in first..strips.min(first + BLOCK / STRIP) {
+                let x = x.each_ref().map(|x| x.strip(n));
+                if in_registers && n < full {
+                    // Copies that only constants index: none of them is ever in memory.
+                    let x = x.map(|x| Strip(*x));
+                    let mut value = Strip([R::of(0.0); STRIP]);
+                    let mut slope: [Strip<R>; D] = array::from_fn(|_| Strip([R::of(0.0); STRIP]));
+                    let x = x.each_ref().map(|x| &x.0);
+                    body::<L, R, false, K, D>(loss, x, &factor, &mut value, &mut slope);
+                    sum.add(&value.0);
+                    losses.put_full(n, &value);
+                    for (sink, slope) in slopes.iter_mut().zip(&slope) {
+                        sink.put_full(n, slope);
                     }
+                    continue;
                 }
-                if let Some(weight) = &frame.weight {
-                    let weight = R::view(&weight[at..end]);
-                    for i in 0..length {
+                let weight = weight.as_ref().map(|weight| weight.strip(n));
+                if let Some(weight) = weight {
+                    for i in 0..STRIP {
                         // Weight and scale first: their product is small where a slope is large.
                         factor.0[i] = weight[i] * scale;
                     }
                 }
-                let x: [&[R; STRIP]; K] =
-                    array::from_fn(|k| lanes[k].strip(at, end).unwrap_or(&beside[k].0));
                 if loss.is_plain() {
                     body::<L, R, true, K, D>(loss, x, &factor, &mut value, &mut slope);
                 } else {
                     body::<L, R, false, K, D>(loss, x, &factor, &mut value, &mut slope);
                 }
-                weigh(frame, at, length, &mut value, &mut slope);
-                sum.add(&value.0[..length]);
-                if !losses.is_empty() {
-                    R::view_mut(&mut losses[offset..offset + length])
-                        .copy_from_slice(&value.0[..length]);
-                }
-                for d in 0..D {
-                    if !slopes[d].is_empty() {
-                        let out = R::view_mut(&mut slopes[d][offset..offset + length]);
-                        copy_strip(out, &slope[d]);
+                if let Some(weight) = weight {
+                    for i in 0..STRIP {
+                        value.0[i] = value.0[i] * weight[i];
                     }
                 }
-                at = end;
+                if let Some(skip) = skip {
+                    leave_out(&skip[n * STRIP..], &mut value, &mut slope);
+                }
+                if n < full {
+                    sum.add(&value.0);
+                } else {
+                    sum.add(&value.0[..rest]);
+                }
+                losses.put(n, &value);
+                for d in 0..D {
+                    slopes[d].put(n, &slope[d]);
+                }
             }
             sums.push(sum.total());
         }
@@ -344,75 +362,88 @@ fn body<L, R, const PLAIN: bool, const K: usize, const D: usize>(
     }
 }
 
+/// Makes the losses and slopes 0 that are left out.
+#[inline(always)]
+fn leave_out<R: Real, const D: usize>(
+    skip: &[bool],
+    value: &mut Strip<R>,
+    slope: &mut [Strip<R>; D],
+) {
+    for (i, &skip) in skip.iter().take(STRIP).enumerate() {
+        value.0[i] = pick(skip, R::of(0.0), value.0[i]);
+        for slope in slope.iter_mut() {
+            slope.0[i] = pick(skip, R::of(0.0), slope.0[i]);
+        }
+    }
+}
+
 /// Numbers of one strip, where vectors of every level are aligned.
 #[repr(align(64))]
 struct Strip<R>([R; STRIP]);
 
-/// Copies a strip, or the first part of it.
-#[inline(always)]
-fn copy_strip<R: Real>(out: &mut [R], strip: &Strip<R>) {
-    match out.first_chunk_mut::<STRIP>() {
-        Some(full) => *full = strip.0,
-        None => out.copy_from_slice(&strip.0[..out.len()]),
+/// Where the strips of one lane come from: read in place, but for the last one if it is not full.
+struct Source<'a, R> {
+    full: &'a [[R; STRIP]],
+    other: Strip<R>,
+}
+
+impl<'a, R: Real> Source<'a, R> {
+    /// Numbers that stand one after the other. The last strip goes on with the very last one, so
+    /// that the body always sees a full strip.
+    #[inline(always)]
+    fn of(values: &'a [R::Elem]) -> Source<'a, R> {
+        let (full, rest) = R::view(values).as_chunks();
+        let last = rest.last().copied().unwrap_or(R::of(0.0));
+        let other = Strip(array::from_fn(|i| rest.get(i).copied().unwrap_or(last)));
+        Source { full, other }
+    }
+
+    #[inline(always)]
+    fn strip(&self, number: usize) -> &[R; STRIP] {
+        self.full.get(number).unwrap_or(&self.other.0)
+    }
+}
+
+/// Where the strips of one output go; nothing is kept of an output that nobody wants.
+struct Sink<'a, R> {
+    full: &'a mut [[R; STRIP]],
+    rest: &'a mut [R],
+}
+
+impl<'a, R: Real> Sink<'a, R> {
+    #[inline(always)]
+    fn new(output: &'a mut [R::Elem]) -> Sink<'a, R> {
+        let (full, rest) = R::view_mut(output).as_chunks_mut();
+        Sink { full, rest }
+    }
+
+    /// Writes a strip, of which the last one may not be full.
+    #[inline(always)]
+    fn put(&mut self, number: usize, strip: &Strip<R>) {
+        if let Some(place) = self.full.get_mut(number) {
+            *place = strip.0;
+        } else if !self.rest.is_empty() {
+            self.rest.copy_from_slice(&strip.0[..self.rest.len()]);
+        }
+    }
+
+    /// Writes a full strip.
+    #[inline(always)]
+    fn put_full(&mut self, number: usize, strip: &Strip<R>) {
+        if let Some(place) = self.full.get_mut(number) {
+            *place = strip.0;
+        }
     }
 }
 
 impl<T: Number> Lane<'_, T> {
-    /// The numbers, where each element has its own.
+    /// The strips of a stretch of elements.
     #[inline(always)]
-    fn values(&self) -> Option<&[T]> {
+    fn over<R: Real<Elem = T>>(&self, range: &Range<usize>) -> Source<'_, R> {
         match self {
-            Lane::Given(values) => Some(values),
-            Lane::Same(_) => None,
-            Lane::Repeated { values, .. } => Some(values),
-        }
-    }
-
-    /// The numbers of a strip, where they stand one after the other.
-    #[inline(always)]
-    fn strip<R: Real<Elem = T>>(&self, start: usize, end: usize) -> Option<&[R; STRIP]> {
-        R::view(&self.values()?[start..end]).first_chunk()
-    }
-
-    /// A strip of the number that is the same for every element.
-    #[inline(always)]
-    fn constant<R: Real<Elem = T>>(&self) -> Strip<R> {
-        let value = if let Lane::Same(value) = self { value.to_f64() } else { 0.0 };
-        Strip([R::of(value); STRIP])
-    }
-
-    /// Fills a strip with the last numbers, and on with the very last one, so that the body
-    /// always sees a full strip.
-    #[inline(always)]
-    fn pad<R: Real<Elem = T>>(&self, range: Range<usize>, strip: &mut Strip<R>) {
-        let Some(values) = self.values() else { return };
-        let values = R::view(&values[range]);
-        strip.0 = array::from_fn(|i| values[i.min(values.len() - 1)]);
-    }
-}
-
-/// Applies the weights to the losses, and leaves out what is left out.
-#[inline(always)]
-fn weigh<R: Real, const D: usize>(
-    frame: &Frame<R::Elem>,
-    at: usize,
-    length: usize,
-    value: &mut Strip<R>,
-    slope: &mut [Strip<R>; D],
-) {
-    if let Some(weight) = &frame.weight {
-        let weight = R::view(&weight[at..at + length]);
-        for i in 0..length {
-            value.0[i] = value.0[i] * weight[i];
-        }
-    }
-    if let Some(skip) = &frame.skip {
-        let skip = &skip[at..at + length];
-        for i in 0..length {
-            value.0[i] = pick(skip[i], R::of(0.0), value.0[i]);
-            for slope in slope.iter_mut() {
-                slope.0[i] = pick(skip[i], R::of(0.0), slope.0[i]);
-            }
+            Lane::Given(values) => Source::of(&values[range.clone()]),
+            Lane::Same(value) => Source { full: &[], other: Strip([R::of(value.to_f64()); STRIP]) },
+            Lane::Repeated { values, .. } => Source::of(&values[range.clone()]),
         }
     }
 }

@@ -33,6 +33,13 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
     /// Whether it has `after_softmax`: rows then share the work of the softmax.
     const SOFTMAX: bool = false;
 
+    /// Whether these parameters make it the logarithm of the sum of all powers less the logit of
+    /// the target's class, which has a shorter way.
+    #[inline(always)]
+    fn is_cross_entropy(&self) -> bool {
+        false
+    }
+
     /// How many axes its inputs have at most.
     const AXES_MAX: usize = usize::MAX;
 
@@ -297,17 +304,30 @@ where
                 // Rows beside each other must belong to one stretch of the outer axes.
                 let stretch = if inner == 1 { rows.end } else { (row / inner + 1) * inner };
                 let end = stretch.min(row + ACROSS);
-                across.softmax(walk.x[0], self.rows, row..end);
-                for row in row..end {
-                    let (softmax, shares) = across.row(row);
+                let block = row..end;
+                let outputs = (row - rows.start) * length..(end - rows.start) * length;
+                if all_at_once
+                    && self.loss.is_cross_entropy()
+                    && let Targets::Classes(classes) = self.targets
+                {
+                    let (x, rows, scale) = (walk.x[0], self.rows, walk.scale);
+                    let losses = &mut walk.losses[row - walk.first..end - walk.first];
+                    let slopes = walk.slopes[0].get_mut(outputs.clone()).unwrap_or_default();
+                    if across.cross_entropy(x, rows, &block, classes, scale, losses, slopes) {
+                        row = end;
+                        continue;
+                    }
+                }
+                across.rows(walk.x[0], self.rows, &block);
+                for (at, row) in block.enumerate() {
+                    let (softmax, shares) = across.row(at);
                     let mut shares = Some(shares);
                     // The shares stand in the slope of the first input, the only one.
                     let slope = array::from_fn(|_| shares.take().unwrap_or_default());
                     walk.row(row, Some(softmax), slope, !all_at_once);
                 }
                 if all_at_once {
-                    let places = (row - rows.start) * length..(end - rows.start) * length;
-                    let out = walk.slopes[0].get_mut(places).unwrap_or_default();
+                    let out = walk.slopes[0].get_mut(outputs).unwrap_or_default();
                     for (out, &slope) in out.iter_mut().zip(across.shares()) {
                         *out = slope * walk.scale;
                     }
@@ -317,8 +337,11 @@ where
             return;
         }
         for row in rows {
-            for slope in &mut scratch {
-                slope.fill(R::of(0.0));
+            // A softmax is written over whatever stands there.
+            if !L::SOFTMAX {
+                for slope in &mut scratch {
+                    slope.fill(R::of(0.0));
+                }
             }
             walk.row(row, None, scratch.each_mut().map(Vec::as_mut_slice), true);
         }

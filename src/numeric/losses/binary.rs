@@ -220,8 +220,8 @@ impl Pointwise<3, 1> for BinaryCrossEntropyWithLogits {
     fn at<R: Real>(&self, [p, t, positive]: [R; 3]) -> (R, [R; 1]) {
         let t = smoothed(t, self.label_smoothing);
         let (of_yes, of_no) = (t * positive, R::of(1.0) - t);
-        let logistic = p.logistic();
-        (logistic.cross_entropy(of_yes, of_no), [logistic.slope(of_yes, of_no)])
+        let (value, slope) = p.binary_cross_entropy(of_yes, of_no);
+        (value, [slope])
     }
 }
 
@@ -296,16 +296,23 @@ impl SigmoidFocal {
         let (zero, one) = (R::of(0.0), R::of(1.0));
         let not_t = one - t;
         let logistic = p.logistic();
-        let bce = logistic.cross_entropy(t, not_t);
+        let (bce, bce_slope) = p.binary_cross_entropy(t, not_t);
         // What is missing from certainty, as a sum of positive parts.
         let miss = t * logistic.no + not_t * logistic.yes;
-        let easing = if SQUARED { miss.squared() } else { miss.powf(self.gamma) };
-        // σ(1 - σ) / miss; of a certain target one factor is what is missing, and may be 0.
-        let between = logistic.yes * logistic.no / miss;
-        let ratio = pick(not_t == zero, logistic.yes, pick(t == zero, logistic.no, between));
-        let steep = R::of(self.gamma) * (t - not_t) * ratio;
-        let eased = product_or_zero(easing, bce);
-        let slope = easing * logistic.slope(t, not_t) - product_or_zero(steep, eased);
+        let certainty = logistic.yes * logistic.no;
+        let (eased, slope) = if SQUARED {
+            // One factor of what is missing is enough, and nothing is divided by it.
+            let steep = (not_t - t) * product_or_zero(certainty, bce);
+            (product_or_zero(miss.squared(), bce), miss * (miss * bce_slope + (steep + steep)))
+        } else {
+            let easing = miss.powf(self.gamma);
+            // σ(1 - σ) / miss; of a certain target one factor is what is missing, and may be 0.
+            let between = certainty / miss;
+            let ratio = pick(not_t == zero, logistic.yes, pick(t == zero, logistic.no, between));
+            let steep = R::of(self.gamma) * (t - not_t) * ratio;
+            let eased = product_or_zero(easing, bce);
+            (eased, easing * bce_slope - product_or_zero(steep, eased))
+        };
         let [positive, negative] = self.weights.map(R::of);
         let balance = t * positive + not_t * negative;
         (product_or_zero(balance, eased), [balance * slope])

@@ -50,12 +50,11 @@ impl Pointwise<2, 1> for Poly1BinaryCrossEntropy {
     #[inline(always)]
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let not_t = R::of(1.0) - t;
-        let logistic = p.logistic();
-        let Logistic { yes, no, .. } = logistic;
+        let Logistic { yes, no, .. } = p.logistic();
+        let (bce, bce_slope) = p.binary_cross_entropy(t, not_t);
         let epsilon = R::of(self.epsilon);
         let miss = t * no + not_t * yes;
-        let slope = logistic.slope(t, not_t) + epsilon * yes * no * (not_t - t);
-        (logistic.cross_entropy(t, not_t) + epsilon * miss, [slope])
+        (bce + epsilon * miss, [bce_slope + epsilon * yes * no * (not_t - t)])
     }
 }
 

@@ -154,6 +154,11 @@ impl Rowwise<1> for CrossEntropy {
     }
 
     #[inline(always)]
+    fn is_cross_entropy(&self) -> bool {
+        self.weight.is_none() && self.label_smoothing == 0.0
+    }
+
+    #[inline(always)]
     fn after_softmax<R: Real>(
         &self,
         _row: usize,

@@ -75,9 +75,19 @@ impl Pointwise<2, 1> for KlDiv {
             let probability = t.exp();
             (product_or_zero(probability, t - p), [-probability])
         } else {
-            // t ln t and t p apart: a target of 0 wins over an infinite logarithm in either.
-            (product_or_zero(t, t.ln()) - product_or_zero(t, p), [-t])
+            self.at_plain([p, t])
         }
+    }
+
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        !self.log_target
+    }
+
+    #[inline(always)]
+    fn at_plain<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
+        // t ln t and t p apart: a target of 0 wins over an infinite logarithm in either.
+        (product_or_zero(t, t.ln()) - product_or_zero(t, p), [-t])
     }
 }
 

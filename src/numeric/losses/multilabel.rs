@@ -74,10 +74,11 @@ impl Rowwise<1> for MultilabelSoftMargin {
         let start = row * x.len();
         let weight =
             |c: usize| share * R::of(self.weight.as_ref().map_or(1.0, |weight| weight[start + c]));
+        let part = |c: usize| x[c].binary_cross_entropy(t[c], R::of(1.0) - t[c]);
         for (c, slope) in slope.iter_mut().enumerate() {
-            *slope = weight(c) * x[c].logistic().slope(t[c], R::of(1.0) - t[c]);
+            *slope = weight(c) * part(c).1;
         }
-        sum_over(x.len(), |c| weight(c) * x[c].logistic().cross_entropy(t[c], R::of(1.0) - t[c]))
+        sum_over(x.len(), |c| weight(c) * part(c).0)
     }
 }
 

@@ -152,8 +152,8 @@ impl Pointwise<4, 4> for Against {
         let (value, slope) = match *self {
             Against::Logistic { beta, right, flipped } => {
                 let (beta, right, flipped) = (R::of(beta), R::of(right), R::of(flipped));
-                let logistic = (beta * difference).logistic();
-                (logistic.cross_entropy(right, flipped), beta * logistic.slope(right, flipped))
+                let (value, slope) = (beta * difference).binary_cross_entropy(right, flipped);
+                (value, beta * slope)
             }
             Against::Squared { margin } => {
                 let apart = difference - R::of(margin);

@@ -28,6 +28,7 @@ pub(crate) const LOSSES: &[Loss] = &[
 struct Mse;
 
 impl Pointwise<2, 1> for Mse {
+    const LIGHT: bool = true;
     const CARD: Card = Card {
         name: "mse",
         title: "Mean squared error",
@@ -66,6 +67,7 @@ impl Pointwise<2, 1> for Mse {
 struct HalfMse;
 
 impl Pointwise<2, 1> for HalfMse {
+    const LIGHT: bool = true;
     const CARD: Card = Card {
         name: "half_mse",
         title: "Half mean squared error",
@@ -92,6 +94,7 @@ impl Pointwise<2, 1> for HalfMse {
 struct L1;
 
 impl Pointwise<2, 1> for L1 {
+    const LIGHT: bool = true;
     const CARD: Card = Card {
         name: "l1",
         title: "Mean absolute error",
@@ -136,6 +139,7 @@ struct SmoothL1 {
 }
 
 impl Pointwise<2, 1> for SmoothL1 {
+    const LIGHT: bool = true;
     const CARD: Card = Card {
         name: "smooth_l1",
         title: "Smooth L1",
@@ -180,6 +184,7 @@ struct Huber {
 }
 
 impl Pointwise<2, 1> for Huber {
+    const LIGHT: bool = true;
     const CARD: Card = Card {
         name: "huber",
         title: "Huber",
@@ -245,7 +250,7 @@ impl Pointwise<2, 1> for LogCosh {
         let m = (pick(a < R::of(1.0), a, R::of(1.0)) * R::of(0.5)).exp_m1();
         let twice_sinh = m + m / (R::of(1.0) + m);
         let near = (twice_sinh.squared() * R::of(0.5)).ln_1p();
-        let far = a + (-(a + a)).exp().ln_1p() - R::of(std::f64::consts::LN_2);
+        let far = a + (-(a + a)).exp_of_negative().ln_1p_unit() - R::of(std::f64::consts::LN_2);
         (pick(a < R::of(1.0), near, far), [d.tanh()])
     }
 }

@@ -1,7 +1,9 @@
 //! The elementary functions in single precision against double precision, over arguments of every
 //! size: their documented errors hold.
 
-use crate::numeric::math::{FusedOnce, MulAdd, Separate, exp, exp_m1, ln, ln_1p, ln_1p_unit, tanh};
+use crate::numeric::math::{
+    FusedOnce, MulAdd, Separate, exp, exp_m1, exp_of_negative, ln, ln_1p, ln_1p_unit, tanh,
+};
 
 /// The distance to the exact value in units of the last place of `f32`.
 fn ulps(got: f32, exact: f64) -> f64 {
@@ -39,8 +41,10 @@ fn worst(
 
 fn check<M: MulAdd>(step: usize) {
     type Row = (&'static str, fn(f32) -> f32, fn(f64) -> f64, f64);
-    let bounds: [Row; 6] = [
+    let of_negative = |x: f64| x.min(0.0).exp();
+    let bounds: [Row; 7] = [
         ("exp", exp::<M>, f64::exp, 1.1),
+        ("exp_of_negative", |x| exp_of_negative::<M>(x.min(0.0)), of_negative, 1.1),
         ("exp_m1", exp_m1::<M>, f64::exp_m1, 3.0),
         ("ln", ln::<M>, f64::ln, 1.1),
         ("ln_1p", ln_1p::<M>, f64::ln_1p, 2.0),

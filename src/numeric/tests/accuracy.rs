@@ -1,9 +1,15 @@
 //! The elementary functions in single precision against double precision, over arguments of every
 //! size: their documented errors hold.
 
+use super::draw::{Input, Random, batch};
+use crate::numeric::args::Args;
+use crate::numeric::card::Domain;
+use crate::numeric::catalogue;
+use crate::numeric::job::{Options, Reduction};
 use crate::numeric::math::{
     FusedOnce, MulAdd, Separate, exp, exp_m1, exp_of_negative, ln, ln_1p, ln_1p_unit, tanh,
 };
+use crate::numeric::simd::Level;
 
 /// The distance to the exact value in units of the last place of `f32`.
 fn ulps(got: f32, exact: f64) -> f64 {
@@ -74,4 +80,70 @@ fn errors_are_within_bounds_with_fused_multiply_add() {
 fn errors_are_within_bounds_for_every_argument() {
     check::<Separate>(1);
     check::<FusedOnce>(1);
+}
+
+/// Losses none of whose values or slopes is a difference of two that may be nearly the same. Of
+/// the others that difference has what its parts rounded, and `agreement.rs` holds them to that.
+const WITHIN_THREE_ULPS: [&str; 22] = [
+    "mse",
+    "half_mse",
+    "l1",
+    "smooth_l1",
+    "huber",
+    "quantile",
+    "expectile",
+    "lp",
+    "mape",
+    "cauchy",
+    "charbonnier",
+    "wing",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "brier",
+    "hinge",
+    "squared_hinge",
+    "smooth_hinge",
+    "modified_huber",
+    "exponential",
+    "soft_margin",
+    "margin_ranking",
+];
+/// Products of several functions.
+const WITHIN_TEN_ULPS: [&str; 5] = ["log_cosh", "smape", "pseudo_huber", "fair", "sigmoid_focal"];
+
+/// The largest error of the losses and slopes of a batch.
+fn worst_of_batch(name: &str, level: Level) -> f64 {
+    let loss = catalogue::find(name).unwrap();
+    let args = Args::defaults(&loss.card);
+    let mut drawn = batch(&loss.card, &args, 4000, &mut Random::new(7));
+    for (input, values) in loss.card.inputs.iter().zip(&mut drawn.inputs).skip(1) {
+        if let (Domain::Unit | Domain::Probability, Some(Input::Real(tensor))) =
+            (input.domain, values)
+        {
+            // Between yes and no there is a logit at which the slope is 0.
+            tensor.values.iter_mut().for_each(|t| *t = t.round());
+        }
+    }
+    let options = Options { level, reduction: Reduction::None, ..Options::default() };
+    let exact = loss.evaluate_f64(&drawn.job(&loss.card, &args, options)).unwrap();
+    let got = loss.evaluate_f32(&drawn.job(&loss.card, &args, options)).unwrap();
+    let slopes = got.gradients.iter().zip(&exact.gradients).map(|((_, a), (_, b))| (a, b));
+    slopes
+        .chain(got.losses.iter().zip(&exact.losses))
+        .flat_map(|(got, exact)| got.values.iter().zip(&exact.values))
+        .map(|(&got, &exact)| ulps(got, exact))
+        .fold(0.0, f64::max)
+}
+
+#[test]
+fn losses_of_elements_are_within_ulps_of_double_precision() {
+    let bounds = [(&WITHIN_THREE_ULPS[..], 3.0), (&WITHIN_TEN_ULPS[..], 10.0)];
+    for (names, bound) in bounds {
+        for name in names {
+            for &level in Level::available() {
+                let error = worst_of_batch(name, level);
+                assert!(error <= bound, "{name} at {level:?} is off by {error} ulp");
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Distances between vectors, and their slopes as torch has them.
 
 use super::real::{Real, pick};
-use super::verbs::sum_over;
+use super::verbs::{sum_of, sum_over};
 
 /// A distance between two vectors.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +27,11 @@ impl Metric {
     #[inline(always)]
     pub fn distance<R: Real>(self, a: &[R], b: &[R]) -> R {
         match self {
-            Metric::Norm { p, eps } => norm(p, a.len(), |i| a[i] - b[i] + R::of(eps)),
-            Metric::Chebyshev => norm(f64::INFINITY, a.len(), |i| a[i] - b[i]),
+            Metric::Norm { p, eps } => norm(p, [a, b], |[a, b]| a - b + R::of(eps)),
+            Metric::Chebyshev => norm(f64::INFINITY, [a, b], |[a, b]| a - b),
             Metric::Cosine => {
                 let (na, nb) = (length(a), length(b));
-                R::of(1.0) - sum_over(a.len(), |i| (a[i] / na) * (b[i] / nb))
+                R::of(1.0) - sum_of([a, b], |[a, b]| (a / na) * (b / nb))
             }
         }
     }
@@ -49,7 +49,7 @@ impl Metric {
             let (na, nb) = (length(a), length(b));
             let cosine = R::of(1.0) - distance;
             // A vector shorter than eps is divided by eps, but torch's slope is of its own norm.
-            let (own_a, own_b) = (norm(2.0, a.len(), |i| a[i]), norm(2.0, b.len(), |i| b[i]));
+            let (own_a, own_b) = (norm(2.0, [a], |[x]| x), norm(2.0, [b], |[x]| x));
             for i in 0..a.len() {
                 let toward_b = (b[i] / nb - over_or_zero(cosine * a[i], own_a)) / na;
                 let toward_a = (a[i] / na - over_or_zero(cosine * b[i], own_b)) / nb;
@@ -65,10 +65,11 @@ impl Metric {
         let difference = |i: usize| a[i] - b[i] + R::of(eps);
         if p == 2.0 && R::of(1e-30) < distance {
             let share = factor / distance;
-            for i in 0..a.len() {
-                let slope = difference(i) * share;
-                slope_a[i] = slope_a[i] + slope;
-                slope_b[i] = slope_b[i] - slope;
+            let slopes = slope_a.iter_mut().zip(slope_b);
+            for ((&a, &b), (slope_a, slope_b)) in a.iter().zip(b).zip(slopes) {
+                let slope = (a - b + R::of(eps)) * share;
+                *slope_a = *slope_a + slope;
+                *slope_b = *slope_b - slope;
             }
             return;
         }
@@ -95,20 +96,20 @@ impl Metric {
     }
 }
 
-/// The p-norm of `f(i)` for `i` below `length`.
+/// The p-norm of `f` of the elements at each place of several rows.
 #[inline(always)]
-pub fn norm<R: Real>(p: f64, length: usize, f: impl Fn(usize) -> R) -> R {
+pub fn norm<R: Real, const K: usize>(p: f64, x: [&[R]; K], f: impl Fn([R; K]) -> R) -> R {
     if p == 1.0 {
-        return sum_over(length, |i| f(i).abs());
+        return sum_of(x, |x| f(x).abs());
     }
     if p == 2.0 {
-        let squares = sum_over(length, |i| f(i).squared());
+        let squares = sum_of(x, |x| f(x).squared());
         if R::of(1e-30) < squares && squares < R::of(1e30) {
             return squares.sqrt();
         }
     }
-    let largest = (0..length).fold(R::of(0.0), |largest, i| {
-        let x = f(i).abs();
+    let largest = (0..x[0].len()).fold(R::of(0.0), |largest, i| {
+        let x = f(x.map(|x| x[i])).abs();
         pick(largest < x || x.partial_cmp(&x).is_none(), x, largest)
     });
     let scalable = R::of(0.0) < largest && largest < R::of(f64::INFINITY);
@@ -116,17 +117,17 @@ pub fn norm<R: Real>(p: f64, length: usize, f: impl Fn(usize) -> R) -> R {
         return largest;
     }
     // Powers of shares of the largest component neither overflow nor vanish.
-    let share = |i| f(i).abs() / largest;
+    let share = |x| f(x).abs() / largest;
     if p == 2.0 {
-        return largest * sum_over(length, |i| share(i).squared()).sqrt();
+        return largest * sum_of(x, |x| share(x).squared()).sqrt();
     }
-    largest * sum_over(length, |i| share(i).powf(p)).powf(1.0 / p)
+    largest * sum_of(x, |x| share(x).powf(p)).powf(1.0 / p)
 }
 
 /// The Euclidean norm, raised to torch's least one.
 #[inline(always)]
 fn length<R: Real>(x: &[R]) -> R {
-    norm(2.0, x.len(), |i| x[i]).at_least(COSINE_EPS)
+    norm(2.0, [x], |[x]| x).at_least(COSINE_EPS)
 }
 
 /// x / y, and 0 for y of exactly 0: torch's slope of a norm at 0.

@@ -3,7 +3,7 @@
 
 use super::distance::norm;
 use super::real::{Real, pick};
-use super::verbs::sum_over;
+use super::verbs::sum_of;
 
 /// Vectors divided by their lengths, or as they came.
 pub struct Units<R> {
@@ -19,7 +19,7 @@ impl<R: Real> Units<R> {
     pub fn of(x: &[R], rows: usize, length: usize) -> Units<R> {
         let zero = R::of(0.0);
         let row = |i: usize| &x[i * length..(i + 1) * length];
-        let lengths: Vec<R> = (0..rows).map(|i| norm(2.0, length, |k| row(i)[k])).collect();
+        let lengths: Vec<R> = (0..rows).map(|i| norm(2.0, [row(i)], |[x]| x)).collect();
         let unit = |place: usize| {
             let own = lengths[place / length];
             pick(own == zero, zero, x[place] / own)
@@ -49,7 +49,7 @@ impl<R: Real> Units<R> {
                 continue;
             };
             // What points along the vector does not change it once it is divided by its length.
-            let along = sum_over(self.length, |k| unit[k] * slope[k]);
+            let along = sum_of([unit, slope], |[unit, slope]| unit * slope);
             let short = lengths[i] == R::of(0.0);
             for k in 0..self.length {
                 let turned = (slope[k] - unit[k] * along) / lengths[i];
@@ -75,7 +75,7 @@ impl<R: Real> Table<R> {
             let own = a.row(i);
             for j in 0..b.rows {
                 let other = b.row(j);
-                values.push(scale * sum_over(a.length, |k| own[k] * other[k]));
+                values.push(scale * sum_of([own, other], |[a, b]| a * b));
             }
         }
         Table { rows: a.rows, columns: b.rows, scale, values }

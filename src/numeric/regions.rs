@@ -7,7 +7,7 @@ use super::real::Real;
 use super::reduce::Elements;
 use super::simd::Number;
 use super::tensor::agree;
-use super::verbs::sum_over;
+use super::verbs::sum_of;
 
 /// How predictions and targets of shape `[n, …]` are divided into regions.
 pub struct Regions {
@@ -103,7 +103,7 @@ pub struct Part<R> {
 impl<R: Real> Part<R> {
     /// A weighted sum of a function of prediction and target.
     pub fn sum(&self, f: impl Fn(R, R) -> R) -> R {
-        sum_over(self.p.len(), |i| self.weight[i] * f(self.p[i], self.t[i]))
+        sum_of([&self.p, &self.t, &self.weight], |[p, t, weight]| weight * f(p, t))
     }
 
     /// Sets the slopes by a function of prediction and target.

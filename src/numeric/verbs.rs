@@ -1,6 +1,8 @@
 //! Verbs over one row: what row losses are made of. Sums run in sixteen lanes, so that the
 //! compiler can add in vectors and the order is the same at every CPU level.
 
+use std::array;
+
 use super::real::{Real, pick};
 
 const LANES: usize = 16;
@@ -19,6 +21,25 @@ pub fn sum_over<R: Real>(length: usize, f: impl Fn(usize) -> R) -> R {
     }
     for (offset, lane) in lanes.iter_mut().enumerate().take(length - full) {
         *lane = *lane + f(full + offset);
+    }
+    total_of(lanes)
+}
+
+/// The sum of `f` of the elements at each place of several rows, as long as the first one, in the
+/// order of `sum_over`. Indices that are never out of bounds let the compiler add in vectors.
+#[inline(always)]
+pub fn sum_of<R: Real, const K: usize>(x: [&[R]; K], f: impl Fn([R; K]) -> R) -> R {
+    let length = x[0].len();
+    let x = x.map(|x| x[..length].as_chunks::<LANES>());
+    let Lanes(lanes) = &mut Lanes([R::of(0.0); LANES]);
+    for group in 0..length / LANES {
+        let groups: [&[R; LANES]; K] = array::from_fn(|k| &x[k].0[group]);
+        for i in 0..LANES {
+            lanes[i] = lanes[i] + f(array::from_fn(|k| groups[k][i]));
+        }
+    }
+    for i in 0..length % LANES {
+        lanes[i] = lanes[i] + f(array::from_fn(|k| x[k].1[i]));
     }
     total_of(lanes)
 }

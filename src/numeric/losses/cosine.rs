@@ -6,7 +6,7 @@ use crate::numeric::distance::norm;
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::loss::Loss;
 use crate::numeric::real::{Real, pick};
-use crate::numeric::verbs::sum_over;
+use crate::numeric::verbs::sum_of;
 
 /// The losses of this file.
 pub(crate) const LOSSES: &[Loss] = &[
@@ -68,16 +68,16 @@ impl Rowwise<1> for CosineDistance {
     ) -> R {
         let Target::Row(t) = target else { return R::of(f64::NAN) };
         let (zero, one) = (R::of(0.0), R::of(1.0));
-        let own = norm(2.0, x.len(), |i| x[i]);
+        let own = norm(2.0, [x], |[x]| x);
         let (length_x, length_t) =
-            (own.at_least(self.eps), norm(2.0, t.len(), |i| t[i]).at_least(self.eps));
-        let toward = |i: usize| pick(length_t == zero, zero, t[i] / length_t);
-        let unit = |i: usize| pick(length_x == zero, zero, x[i] / length_x);
-        let cosine = sum_over(x.len(), |i| unit(i) * toward(i));
+            (own.at_least(self.eps), norm(2.0, [t], |[t]| t).at_least(self.eps));
+        let toward = |t: R| pick(length_t == zero, zero, t / length_t);
+        let unit = |x: R| pick(length_x == zero, zero, x / length_x);
+        let cosine = sum_of([x, t], |[x, t]| unit(x) * toward(t));
         // A length below eps is a constant.
         let turning = pick(own < R::of(self.eps), zero, cosine);
-        for (i, slope) in slope.iter_mut().enumerate() {
-            let change = turning * unit(i) - toward(i);
+        for ((slope, &x), &t) in slope.iter_mut().zip(x).zip(t) {
+            let change = turning * unit(x) - toward(t);
             *slope = pick(own == zero, zero, change / length_x);
         }
         one - cosine
@@ -145,10 +145,10 @@ impl Rowwise<2> for CosineEmbedding {
         let (zero, one) = (R::of(0.0), R::of(1.0));
         // torch's constant is a single-precision one in double precision too.
         let eps = R::of(f64::from(1e-12f32));
-        let square_a = sum_over(a.len(), |i| a[i].squared()) + eps;
-        let square_b = sum_over(b.len(), |i| b[i].squared()) + eps;
+        let square_a = sum_of([a], |[a]| a.squared()) + eps;
+        let square_b = sum_of([b], |[b]| b.squared()) + eps;
         let both = square_a.sqrt() * square_b.sqrt();
-        let cosine = sum_over(a.len(), |i| a[i] * b[i]) / both;
+        let cosine = sum_of([a, b], |[a, b]| a * b) / both;
         let excess = cosine - R::of(self.margin);
         let similar = t == one;
         let dissimilar = t == -one;

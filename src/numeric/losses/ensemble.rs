@@ -309,7 +309,7 @@ fn energy<R: Real>(
         for (other, share) in std::iter::once((observed, each))
             .chain((0..plan.members).filter(|&j| j != i).map(|j| (member(j), -pair)))
         {
-            let apart = norm(2.0, plan.length, |k| own[k] - other[k]);
+            let apart = norm(2.0, [own, other], |[a, b]| a - b);
             // Each pair of members is met twice, and half of it is counted each time.
             let counted = if share == each { share } else { share * R::of(0.5) };
             value = value + counted * apart;

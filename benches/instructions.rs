@@ -15,7 +15,7 @@ use lossd::numeric::simd::Level;
 use lossd::numeric::tensor::Tensor;
 use lossd::service;
 use lossd::service::request::{Request, Scalars};
-use lossd::wire::evaluate::{Clock, Form, respond};
+use lossd::wire::evaluate::{Clock, Form, Run};
 use lossd::wire::json::answer::{Printed, print};
 use lossd::wire::json::request::{Read, read};
 
@@ -167,7 +167,8 @@ fn small_requests(level: Level) -> Work {
     Box::new(move || {
         for _ in 0..SMALL_REQUESTS {
             let (body, mut clock) = (black_box(body), Clock::start());
-            let done = respond(loss, Scalars::default(), body, Form::Json, level, 1, &mut clock);
+            let run = Run { loss, body, form: Form::Json, level, threads: 1 };
+            let done = run.respond(Scalars::default(), &mut clock, &mut |_| Ok(()));
             let Ok(done) = done else { panic!("the example of the card has an answer") };
             black_box(done.text.into_text());
         }

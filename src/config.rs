@@ -73,6 +73,8 @@ settings! {
         "Largest body that is read, in bytes";
     jobs_max: usize = 64, "LOSSD_JOBS_MAX",
         "Requests that may hold a body at once, small ones aside; more are refused with 503";
+    memory_bytes_max: usize = 0, "LOSSD_MEMORY_BYTES_MAX",
+        "Memory that bodies, numbers and answers of all requests may take; 0 for half of what there is";
     inline_bytes_max: usize = 16_384, "LOSSD_INLINE_BYTES_MAX",
         "Largest body that is worked on at once where it was read, in bytes; 0 for none";
     threads: usize = 0, "LOSSD_THREADS",
@@ -80,9 +82,25 @@ settings! {
     simd: String = "auto", "LOSSD_SIMD",
         "CPU level of the kernels: auto, baseline, avx2, avx512 or neon";
     deadline_seconds: f64 = 30.0, "LOSSD_DEADLINE_SECONDS",
-        "Longest time for reading a body, and again for answering it";
+        "Longest time for answering a request once its body is there";
     header_seconds: f64 = 10.0, "LOSSD_HEADER_SECONDS",
-        "Longest time for receiving a request's head; also how long an idle connection is kept";
+        "Longest time for receiving a request's head; a new connection has half of it to send a byte";
+    body_seconds: f64 = 5.0, "LOSSD_BODY_SECONDS",
+        "Longest time for receiving a body, beside that of its bytes at 64 KiB a second";
+    write_seconds: f64 = 10.0, "LOSSD_WRITE_SECONDS",
+        "Longest time for a client to read its answer, beside that of its bytes at 16 KiB a second";
+    keep_alive_seconds: f64 = 75.0, "LOSSD_KEEP_ALIVE_SECONDS",
+        "Longest time that a connection waits for its next request";
+    connections_max: usize = 0, "LOSSD_CONNECTIONS_MAX",
+        "Connections at once, others wait to be accepted; 0 for half of the file descriptors, at most 4096";
+    connections_per_address_max: usize = 1_024, "LOSSD_CONNECTIONS_PER_ADDRESS_MAX",
+        "Connections at once from one address; more are closed";
+    operations_listen: String = "", "LOSSD_OPERATIONS_LISTEN",
+        "Address and port of a second listener for health, readiness and metrics; empty for none";
+    operations_on_main: bool = true, "LOSSD_OPERATIONS_ON_MAIN",
+        "Whether the main listener answers for health, readiness and metrics too";
+    lame_duck_seconds: f64 = 5.0, "LOSSD_LAME_DUCK_SECONDS",
+        "How long the server goes on after SIGTERM, not ready but serving";
     drain_seconds: f64 = 20.0, "LOSSD_DRAIN_SECONDS",
         "Longest time for finishing requests after SIGTERM";
     log_format: String = "human", "LOSSD_LOG_FORMAT",
@@ -127,13 +145,17 @@ impl Config {
         if self.jobs_max == 0 {
             return Err("jobs_max must be at least 1".to_owned());
         }
-        for (name, seconds) in [
-            ("deadline_seconds", self.deadline_seconds),
-            ("header_seconds", self.header_seconds),
-            ("drain_seconds", self.drain_seconds),
+        for (name, seconds, least) in [
+            ("deadline_seconds", self.deadline_seconds, "above"),
+            ("header_seconds", self.header_seconds, "above"),
+            ("body_seconds", self.body_seconds, "above"),
+            ("write_seconds", self.write_seconds, "above"),
+            ("keep_alive_seconds", self.keep_alive_seconds, "above"),
+            ("drain_seconds", self.drain_seconds, "at least"),
+            ("lame_duck_seconds", self.lame_duck_seconds, "at least"),
         ] {
-            if !(0.0..=86_400.0).contains(&seconds) || (seconds == 0.0 && name != "drain_seconds") {
-                return Err(format!("{name} must be above 0 and at most 86400, got {seconds}"));
+            if !(0.0..=86_400.0).contains(&seconds) || (seconds == 0.0 && least == "above") {
+                return Err(format!("{name} must be {least} 0 and at most 86400, got {seconds}"));
             }
         }
         Ok(())
@@ -152,20 +174,36 @@ impl Config {
         Level::named(&self.simd).unwrap_or_else(Level::best)
     }
 
-    /// The longest time for reading a body, and for answering it.
+    /// The longest time for answering a request.
     pub fn deadline(&self) -> Duration {
         Duration::from_secs_f64(self.deadline_seconds)
     }
 
-    /// The longest time for receiving a request's head.
-    pub fn header_timeout(&self) -> Duration {
-        Duration::from_secs_f64(self.header_seconds)
+    /// How many connections there may be at once.
+    pub fn connections(&self) -> usize {
+        match self.connections_max {
+            0 => (file_descriptors() / 2).clamp(8, 4096),
+            connections => connections,
+        }
+    }
+
+    /// How long the server goes on after SIGTERM.
+    pub fn lame_duck(&self) -> Duration {
+        Duration::from_secs_f64(self.lame_duck_seconds)
     }
 
     /// The longest time for finishing requests.
     pub fn drain_timeout(&self) -> Duration {
         Duration::from_secs_f64(self.drain_seconds)
     }
+}
+
+/// How many files the process may have open, as far as the system says so.
+fn file_descriptors() -> usize {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    soft.unwrap_or(8192)
 }
 
 fn read_file(path: &Path) -> Result<Given, String> {

@@ -14,7 +14,7 @@ use lossd::numeric::simd::Level;
 use lossd::service::metrics;
 use lossd::service::request::{Dtype, Scalars};
 use lossd::wire::catalogue::{curl, shown_value};
-use lossd::wire::evaluate::{Clock, Form, respond};
+use lossd::wire::evaluate::{Clock, Form, Run};
 use lossd::wire::openapi;
 use lossd::wire::problem::Code;
 use serde_json::Value;
@@ -235,7 +235,8 @@ fn example_loss(card: &Card) -> String {
     assert_eq!(double, Ok(()));
     let mut clock = Clock::start();
     let body = card.example.as_bytes();
-    let answer = respond(loss, scalars, body, Form::Json, Level::Baseline, 1, &mut clock);
+    let run = Run { loss, body, form: Form::Json, level: Level::Baseline, threads: 1 };
+    let answer = run.respond(scalars, &mut clock, &mut |_| Ok(()));
     let answer = answer.unwrap_or_else(|problem| panic!("{}: {problem:?}", card.name));
     let answer: Value = serde_json::from_slice(&answer.text.into_text()).unwrap_or_default();
     let value = answer["loss"].as_f64().unwrap_or_else(|| panic!("{}: {answer}", card.name));

@@ -70,7 +70,7 @@ const fn described(
 }
 
 /// Every metric of ours, for the registry and the documents.
-pub const DESCRIBED: [Described; 11] = [
+pub const DESCRIBED: [Described; 15] = [
     described(
         "lossd_http_requests_total",
         "counter",
@@ -107,6 +107,20 @@ pub const DESCRIBED: [Described; 11] = [
         &["version", "revision", "simd"],
         "1, with the version, the revision and the CPU level in its labels.",
     ),
+    described("lossd_connections", "gauge", &[], "Connections that are open."),
+    described(
+        "lossd_connections_ended_total",
+        "counter",
+        &["reason"],
+        "Connections that have ended, by how.",
+    ),
+    described(
+        "lossd_memory_charged_bytes",
+        "gauge",
+        &[],
+        "Memory that requests and their answers are charged for.",
+    ),
+    described("lossd_memory_limit_bytes", "gauge", &[], "Memory that they may take."),
 ];
 
 /// Every metric.
@@ -122,6 +136,11 @@ pub struct Metrics {
     /// Places for work that are taken.
     pub jobs_in_flight: IntGauge,
     refusals: IntCounterVec,
+    /// Connections that are open.
+    pub connections: IntGauge,
+    connection_ends: IntCounterVec,
+    /// Memory that requests are charged for.
+    pub memory_charged: IntGauge,
 }
 
 /// The version of the program.
@@ -132,7 +151,7 @@ pub const REVISION: &str = env!("LOSSD_REVISION");
 
 impl Metrics {
     /// All metrics, with every series of losses and stages at zero.
-    pub fn new(level: Level, jobs_limit: usize) -> Metrics {
+    pub fn new(level: Level, jobs_limit: usize, memory_limit: usize) -> Metrics {
         let registry = Registry::new();
         let stages = histograms(2);
         let of_losses = [counters(3), counters(4), counters(5)];
@@ -144,13 +163,18 @@ impl Metrics {
             requests_in_flight: gauge(6),
             jobs_in_flight: gauge(7),
             refusals: counters(9),
+            connections: gauge(11),
+            connection_ends: counters(12),
+            memory_charged: gauge(13),
             registry,
         };
         let limit = gauge(8);
         limit.set(jobs_limit as i64);
+        let memory = gauge(14);
+        memory.set(memory_limit as i64);
         let build = IntGaugeVec::new(opts(10), DESCRIBED[10].labels).expect("valid metric");
         build.with_label_values(&[VERSION, REVISION, level.name()]).set(1);
-        let collectors: [Box<dyn Collector>; 11] = [
+        let collectors: [Box<dyn Collector>; 15] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(stages),
@@ -162,6 +186,10 @@ impl Metrics {
             Box::new(limit),
             Box::new(metrics.refusals.clone()),
             Box::new(build),
+            Box::new(metrics.connections.clone()),
+            Box::new(metrics.connection_ends.clone()),
+            Box::new(metrics.memory_charged.clone()),
+            Box::new(memory),
         ];
         for collector in collectors {
             metrics.registry.register(collector).expect("every metric has a name of its own");
@@ -190,6 +218,16 @@ impl Metrics {
     /// Makes the series of a reason to refuse.
     pub fn expect_refusal(&self, reason: &str) {
         self.refusals.with_label_values(&[reason]);
+    }
+
+    /// Makes the series of a way in which connections end.
+    pub fn expect_connection_end(&self, reason: &str) {
+        self.connection_ends.with_label_values(&[reason]);
+    }
+
+    /// Counts a connection that has ended.
+    pub fn connection_ended(&self, reason: &str) {
+        self.connection_ends.with_label_values(&[reason]).inc();
     }
 
     /// Counts an answered request.

@@ -1,6 +1,8 @@
 //! The use of the mathematics: from a request to an answer, with limits and metrics. No HTTP.
 
+pub mod budget;
 pub mod metrics;
+pub mod queue;
 pub mod refusal;
 pub mod request;
 
@@ -15,7 +17,9 @@ use crate::numeric::fault::Fault;
 use crate::numeric::job::{Job, Outcome, Reduction};
 use crate::numeric::loss::Loss;
 use crate::numeric::simd::{Level, Number};
+use budget::Budget;
 use metrics::Metrics;
+use queue::Queue;
 use refusal::Refusal;
 use request::{Outputs, Request};
 
@@ -31,8 +35,10 @@ pub struct Service {
     pub metrics: Metrics,
     /// Places for requests that hold memory: from before the body is read until it is answered.
     pub places: Arc<Semaphore>,
-    /// Places for requests that compute, one per thread.
-    pub slots: Arc<Semaphore>,
+    /// The memory that requests share.
+    pub budget: Budget,
+    /// Who waits for a compute thread.
+    pub queue: Queue,
     draining: AtomicBool,
 }
 
@@ -78,13 +84,18 @@ impl Service {
     pub fn new(config: Config) -> Service {
         let level = config.simd_level();
         let threads = config.threads();
-        let metrics = Metrics::new(level, config.jobs_max);
+        let budget = Budget::new(match config.memory_bytes_max {
+            0 => budget::half_of_memory(),
+            bytes => bytes,
+        });
+        let metrics = Metrics::new(level, config.jobs_max, budget.total());
         Service {
             level,
             threads,
             metrics,
             places: Arc::new(Semaphore::new(config.jobs_max)),
-            slots: Arc::new(Semaphore::new(threads)),
+            budget,
+            queue: Queue::new(threads),
             draining: AtomicBool::new(false),
             config,
         }

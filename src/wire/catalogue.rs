@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::answer;
-use super::evaluate::{Clock, Form, Pairs, find, respond};
+use super::evaluate::{Clock, Form, Pairs, Run, find};
 use super::json::request::shown;
 use super::problem::{Code, Problem};
 use crate::numeric::args::expected;
@@ -150,9 +150,9 @@ pub async fn card(name: Result<Path<String>, PathRejection>) -> Result<Response,
     let loss = find(name)?;
     let mut described = describe(loss);
     let mut clock = Clock::start();
-    let example = loss.card.example.as_bytes();
-    let scalars = Scalars::default();
-    let done = respond(loss, scalars, example, Form::Json, Level::best(), 1, &mut clock)?;
+    let body = loss.card.example.as_bytes();
+    let run = Run { loss, body, form: Form::Json, level: Level::best(), threads: 1 };
+    let done = run.respond(Scalars::default(), &mut clock, &mut |_| Ok(()))?;
     described["example"]["answer"] =
         serde_json::from_slice(&done.text.into_text()).unwrap_or_default();
     let text = serde_json::to_string_pretty(&described).unwrap_or_default();

@@ -7,26 +7,25 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{self, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use http_body_util::BodyExt;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant as Deadline, timeout_at};
 
+use super::admission::{Admitted, queue_is_full, receive, too_large};
 use super::json::answer::{Printed, print, print_plain};
 use super::json::number::FromLiteral;
 use super::json::print::Print;
 use super::json::request::{Read, read, shown};
-use super::observe::InFlight;
 use super::problem::{Code, Problem};
 use super::{App, answer, pieces};
-use crate::numeric::catalogue;
+use crate::numeric::catalogue::{self, family_of};
 use crate::numeric::loss::Loss;
-use crate::numeric::simd::Level;
+use crate::numeric::simd::{Level, Number};
 use crate::numeric::spare;
+use crate::service::budget::Charge;
 use crate::service::metrics::Stage;
-use crate::service::request::{Dtype, Scalars};
+use crate::service::request::{Dtype, Request, Scalars};
 use crate::service::{self, Evaluate, Service};
 
 /// The pairs of a query string.
@@ -46,31 +45,25 @@ pub async fn evaluate(
     State(app): State<App>,
     name: Result<Path<String>, PathRejection>,
     query: Result<Query<Pairs>, QueryRejection>,
-    request: Request,
+    request: extract::Request,
 ) -> Result<Response, Problem> {
     let loss = find(name)?;
     let scalars = scalars(loss, query)?;
     let (parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
     let sure_json = is_json(&parts.headers)?;
-    let limit = app.config.body_bytes_max;
     let declared = declared_length(&parts.headers);
-    if declared.is_some_and(|length| limit < length) {
-        return Err(too_large(limit));
+    if declared.is_some_and(|length| app.config.body_bytes_max < length) {
+        return Err(too_large(app.config.body_bytes_max));
     }
     // So little holds no memory to speak of, and handing it to another thread would cost more than
     // doing it.
     let is_small =
         !loss.grows_faster && declared.is_some_and(|length| length <= app.config.inline_bytes_max);
-    let place = if is_small { None } else { Some(place(&app)?) };
+    let mut admitted = if is_small { None } else { Some(Admitted::new(&app, declared)?) };
 
     let mut clock = Clock::start();
-    let deadline = Deadline::now() + app.config.deadline();
-    let body = timeout_at(deadline, receive(body, declared, limit)).await;
-    let body = body.map_err(|_| {
-        let detail = format!("the body did not arrive in {} s", app.config.deadline_seconds);
-        Problem::new(Code::RequestTimeout, detail)
-    })??;
+    let body = receive(&app, body, declared, &mut admitted).await?;
     if !sure_json
         && !body.is_empty()
         && body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{')
@@ -79,38 +72,52 @@ pub async fn evaluate(
     }
     clock.lap(Stage::Read);
 
-    if is_small {
+    let Some(mut admitted) = admitted else {
         clock.lap(Stage::Wait);
-        let (text, timing) = work(&app, loss, scalars, &body, form, clock)?;
-        return Ok(response(&app, form, text, &timing));
-    }
+        let (text, timing) = work(&app, loss, scalars, &body, form, clock, &mut |_| Ok(()))?;
+        return Ok(response(&app, form, text, &timing, None));
+    };
     let deadline = Deadline::now() + app.config.deadline();
-    let slot = within(&app, deadline, app.slots.clone().acquire_owned()).await?;
+    let slot = within(&app, deadline, app.queue.slot(body.len())).await?;
     let slot = slot.map_err(|_| Problem::new(Code::Draining, "the server is stopping"))?;
+    let slot = slot.ok_or_else(queue_is_full)?;
     clock.lap(Stage::Wait);
     let service = app.clone();
-    let work = move || {
-        // Both are held until the work is really done, whether or not somebody waits for it.
-        let _held = (place, slot);
-        let done = work(&service, loss, scalars, &body, form, clock);
+    let work = move || -> Result<_, Problem> {
+        // Held until the work is really done, whether or not somebody waits for it.
+        let _slot = slot;
+        let mut afford = |bytes| admitted.cover(body.capacity().saturating_add(bytes));
+        let done = work(&service, loss, scalars, &body, form, clock, &mut afford);
         spare::BYTES.give(body);
-        done
+        let (text, timing) = done?;
+        // Only what the answer holds is left.
+        admitted.cover(text.bytes())?;
+        Ok((text, timing, admitted.into_charge()))
     };
     let done = within(&app, deadline, tokio::task::spawn_blocking(work)).await?;
-    let (text, timing) = done.map_err(|error| {
+    let (text, timing, charge) = done.map_err(|error| {
         tracing::error!(loss = loss.card.name, error = ?error.to_string(), "an evaluation panicked");
         Problem::internal()
     })??;
-    Ok(response(&app, form, text, &timing))
+    Ok(response(&app, form, text, &timing, Some(charge)))
 }
 
-/// The answer with its headers.
-fn response(app: &App, form: Form, text: Printed, timing: &str) -> Response {
-    let body = match text {
-        Printed::Whole(text) => Body::from(text),
-        Printed::InPieces(text) => pieces::body(text, app.clone()),
-    };
+/// What asks for memory, in bytes, before it is taken.
+pub type Afford<'a> = &'a mut dyn FnMut(usize) -> Result<(), Problem>;
 
+/// The answer with its headers.
+fn response(
+    app: &App,
+    form: Form,
+    text: Printed,
+    timing: &str,
+    charge: Option<Charge>,
+) -> Response {
+    let body = match (text, charge) {
+        (Printed::Whole(text), None) => Body::from(text),
+        (Printed::Whole(text), Some(charge)) => pieces::charged(text, charge),
+        (Printed::InPieces(text), charge) => pieces::body(text, app.clone(), charge),
+    };
     let media_type = match form {
         Form::Json => "application/json",
         Form::Plain => "text/plain; charset=utf-8",
@@ -130,11 +137,12 @@ fn work(
     body: &[u8],
     form: Form,
     mut clock: Clock,
+    afford: Afford<'_>,
 ) -> Result<(Printed, String), Problem> {
     // Jobs beside each other share the threads.
-    let jobs = app.threads.saturating_sub(app.slots.available_permits()).max(1);
-    let threads = (app.threads / jobs).max(1);
-    let done = respond(loss, scalars, body, form, app.level, threads, &mut clock)?;
+    let threads = (app.threads / app.queue.running().max(1)).max(1);
+    let run = Run { loss, body, form, level: app.level, threads };
+    let done = run.respond(scalars, &mut clock, afford)?;
     app.metrics.evaluated(loss.card.name, done.rows, done.elements);
     for (stage, took) in &clock.laps {
         app.metrics.stage(*stage, *took);
@@ -150,46 +158,50 @@ pub struct Written {
     elements: usize,
 }
 
-/// Decodes a body, evaluates it and encodes the answer: all in plain sequence.
-///
-/// # Errors
-/// What is wrong with the body.
-pub fn respond(
-    loss: &'static Loss,
-    scalars: Scalars,
-    body: &[u8],
-    form: Form,
-    level: Level,
-    threads: usize,
-    clock: &mut Clock,
-) -> Result<Written, Problem> {
-    let run = Run { loss, body, form, level, threads };
-    if scalars.dtype() == Dtype::Float64 {
-        return run.typed::<f64>(scalars, clock).map(|done| done.expect("only f32 gives way"));
-    }
-    if let Some(done) = run.typed::<f32>(scalars.clone(), clock)? {
-        return Ok(done);
-    }
-    // The body says `"dtype": "float64"` itself: read it again, in double precision.
-    let mut wide = scalars;
-    wide.set_word(&loss.card, "dtype", Dtype::Float64.name())?;
-    run.typed::<f64>(wide, clock).map(|done| done.expect("only f32 gives way"))
-}
-
-struct Run<'a> {
-    loss: &'static Loss,
-    body: &'a [u8],
-    form: Form,
-    level: Level,
-    threads: usize,
+/// A body and what is to be done with it.
+pub struct Run<'a> {
+    /// The loss.
+    pub loss: &'static Loss,
+    /// The body.
+    pub body: &'a [u8],
+    /// The form of the answer.
+    pub form: Form,
+    /// The CPU level.
+    pub level: Level,
+    /// On how many threads.
+    pub threads: usize,
 }
 
 impl Run<'_> {
+    /// Decodes the body, evaluates it and encodes the answer: all in plain sequence.
+    ///
+    /// # Errors
+    /// What is wrong with the body.
+    pub fn respond(
+        &self,
+        scalars: Scalars,
+        clock: &mut Clock,
+        afford: Afford<'_>,
+    ) -> Result<Written, Problem> {
+        let only = |done: Option<Written>| done.expect("only f32 gives way");
+        if scalars.dtype() == Dtype::Float64 {
+            return self.typed::<f64>(scalars, clock, afford).map(only);
+        }
+        if let Some(done) = self.typed::<f32>(scalars.clone(), clock, afford)? {
+            return Ok(done);
+        }
+        // The body says `"dtype": "float64"` itself: read it again, in double precision.
+        let mut wide = scalars;
+        wide.set_word(&self.loss.card, "dtype", Dtype::Float64.name())?;
+        self.typed::<f64>(wide, clock, afford).map(only)
+    }
+
     /// Runs in one number type; none if the body asks for another one.
     fn typed<T: Evaluate + FromLiteral + Print>(
         &self,
         scalars: Scalars,
         clock: &mut Clock,
+        afford: Afford<'_>,
     ) -> Result<Option<Written>, Problem> {
         let request =
             match read::<T>(&self.loss.card, self.body, scalars, self.level, self.threads)? {
@@ -197,6 +209,7 @@ impl Run<'_> {
                 Read::Other(_) => return Ok(None),
             };
         clock.lap(Stage::Decode);
+        afford(memory(self.loss, &request))?;
         let answer = service::evaluate(self.loss, request, self.level, self.threads)?;
         clock.lap(Stage::Evaluate);
         let (rows, elements) = (answer.rows, answer.elements);
@@ -328,45 +341,16 @@ fn declared_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large(limit: usize) -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("the limit is {limit} bytes")).hint(
-        "send the batch in parts: sum and denominator of the answers add up; \
-               or raise body_bytes_max",
-    )
-}
-
-/// A place among the requests that hold memory.
-fn place(app: &Service) -> Result<(OwnedSemaphorePermit, InFlight), Problem> {
-    let place = app.places.clone().try_acquire_owned().map_err(|_| {
-        let detail = format!("all {} places for work are taken", app.config.jobs_max);
-        Problem::new(Code::Busy, detail).hint("try again after the time in Retry-After")
-    })?;
-    Ok((place, InFlight::new(&app.metrics.jobs_in_flight)))
-}
-
-/// Receives a body into one buffer: a spare one, or one that grows as bytes arrive.
-async fn receive(body: Body, declared: Option<usize>, limit: usize) -> Result<Vec<u8>, Problem> {
-    /// What is set aside for a body before any of it has come.
-    const TRUSTED: usize = 1 << 20;
-    let declared = declared.unwrap_or(0);
-    let fresh = || Vec::with_capacity(declared.min(TRUSTED));
-    let mut bytes = spare::BYTES.empty(declared).unwrap_or_else(fresh);
-    let mut body = body;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| {
-            Problem::new(Code::MalformedJson, "the body ended before its declared length")
-        })?;
-        let Ok(data) = frame.into_data() else { continue };
-        if limit - bytes.len() < data.len() {
-            return Err(too_large(limit));
-        }
-        if bytes.capacity() < bytes.len() + data.len() {
-            // Having sent so much, the client is trusted with the rest.
-            bytes.reserve_exact(declared.saturating_sub(bytes.len()).max(bytes.len()));
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes)
+/// How many bytes a request's numbers and the answer take.
+fn memory<T: Number>(loss: &Loss, request: &Request<T>) -> usize {
+    /// The inputs, outputs of the same size, and room for what bodies keep beside.
+    const COPIES: usize = 3;
+    /// A pair has a similarity, a slope and a place in the table that is turned over.
+    const PER_PAIR: usize = 3 * size_of::<f64>();
+    let numbers = request.elements().saturating_mul(COPIES * size_of::<T>());
+    let of_pairs = family_of(loss.card.name).is_some_and(|family| family.name == "contrastive");
+    let rows = if of_pairs { request.rows() } else { 0 };
+    numbers.saturating_add(rows.saturating_mul(rows).saturating_mul(PER_PAIR))
 }
 
 /// Waits for something, but not beyond the deadline.

@@ -1,6 +1,10 @@
 //! HTTP: every route on one page, and what lies around them.
 
+mod admission;
+mod connection;
 pub mod evaluate;
+mod framing;
+mod guard;
 pub mod json;
 pub mod problem;
 pub mod catalogue;
@@ -73,14 +77,12 @@ pub const NO_ROUTE: &str = "other";
 /// The whole server, as one service that tests can call without a port.
 pub fn router(app: App) -> Router {
     expect_series(&app);
-    let routes = Router::new()
+    let on_main = app.config.operations_on_main;
+    let routes = if on_main { operations_routes() } else { Router::new() };
+    let routes = routes
         .route("/loss/{name}", post(evaluate::evaluate).get(catalogue::card))
         .route("/v1/loss/{name}", post(evaluate::evaluate).get(catalogue::card))
         .route("/loss", get(catalogue::list))
-        .route("/metrics", get(ops::metrics))
-        .route("/healthz", get(ops::healthz))
-        .route("/readyz", get(ops::readyz))
-        .route("/version", get(ops::version))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(page::docs))
         .route("/problems", get(page::problems))
@@ -88,6 +90,20 @@ pub fn router(app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
     layered(routes, app)
+}
+
+/// What operators ask, for a port of its own.
+pub fn operations(app: App) -> Router {
+    let routes = operations_routes().fallback(not_found);
+    layered(routes.method_not_allowed_fallback(method_not_allowed), app)
+}
+
+fn operations_routes() -> Router<App> {
+    Router::new()
+        .route("/metrics", get(ops::metrics))
+        .route("/healthz", get(ops::healthz))
+        .route("/readyz", get(ops::readyz))
+        .route("/version", get(ops::version))
 }
 
 /// Routes with what lies around every one of them.
@@ -119,6 +135,9 @@ fn expect_series(app: &Service) {
     }
     for code in Code::ALL {
         app.metrics.expect_refusal(code.code());
+    }
+    for end in connection::ENDS {
+        app.metrics.expect_connection_end(end);
     }
 }
 

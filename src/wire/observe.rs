@@ -50,7 +50,12 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     let id = request_id(request.headers());
     let trace = trace_id(request.headers()).unwrap_or_default();
 
-    let mut response = next.run(request).await;
+    let mut request = request;
+    let mut response = match request.extensions_mut().remove::<Problem>() {
+        // Known to be wrong before it came here.
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    };
 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.metrics.refused(problem.code.code());

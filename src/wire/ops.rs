@@ -22,6 +22,7 @@ pub async fn readyz(State(app): State<App>) -> Response {
 
 /// Everything in Prometheus's text format.
 pub async fn metrics(State(app): State<App>) -> Response {
+    app.metrics.memory_charged.set(app.budget.charged() as i64);
     answer("text/plain; version=0.0.4; charset=utf-8", app.metrics.text())
 }
 

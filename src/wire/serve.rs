@@ -1,63 +1,83 @@
-//! The server: a port, its connections, and stopping without losing a request.
+//! The server: its ports, their connections, and stopping without losing a request.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{interval, sleep, timeout};
 
-use super::router;
+use super::connection::{self, Peer};
+use super::guard::Patience;
+use super::{App, operations, router};
 use crate::numeric::spare;
 use crate::service::Service;
+
+/// Connections of the operations port.
+const OPERATIONS_CONNECTIONS: usize = 32;
 
 /// Serves until the process is asked to stop, and then until the requests that are there are
 /// answered or the time for it is over.
 ///
 /// # Errors
-/// If the address cannot be listened on.
+/// If an address cannot be listened on.
 pub async fn serve(service: Service) -> io::Result<()> {
-    let listener = TcpListener::bind(&service.config.listen).await.map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", service.config.listen))
-    })?;
     let app = Arc::new(service);
-    announce(&app, listener.local_addr()?);
-    let router = router(app.clone());
+    let config = &app.config;
+    let listener = TcpListener::bind(&config.listen).await;
+    let listener = listener.map_err(|error| cannot_listen(&config.listen, &error))?;
+    let operations = match config.operations_listen.as_str() {
+        "" => None,
+        address => Some(serve_operations(address, app.clone())?),
+    };
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    announce(&app, listener.local_addr()?, operations);
     tokio::spawn(release_spare_buffers());
+    let doors = Doors::new(config.connections(), config.connections_per_address_max);
     let connections = GracefulShutdown::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connect(stream, &router, &connections, app.config.header_timeout()),
-                Err(error) => {
-                    // Out of file descriptors, most likely: let some connections end first.
-                    tracing::warn!(error = ?error.to_string(), "a connection could not be accepted");
-                    sleep(Duration::from_millis(50)).await;
-                }
-            },
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        }
+    tokio::select! {
+        // Ends with the other one, and the listener with it.
+        () = accept(listener, &doors, router(app.clone()), &app, &connections) => {}
+        () = stop(&app, &mut terminate, &mut interrupt) => {}
     }
-    app.drain();
-    drop(listener);
-    let drain_seconds = app.config.drain_seconds;
+    let drain_seconds = config.drain_seconds;
     tracing::info!(drain_seconds, "stopping: finishing the requests that are there");
-    if timeout(app.config.drain_timeout(), connections.shutdown()).await.is_err() {
+    if timeout(config.drain_timeout(), connections.shutdown()).await.is_err() {
         tracing::warn!(drain_seconds, "stopped before every connection was done");
     } else {
         tracing::info!("stopped");
     }
     Ok(())
+}
+
+/// Ends when connections should no longer be accepted. After SIGTERM some still are for a while,
+/// from clients that have not heard that the server is no longer ready; after Ctrl-C, or a second
+/// signal, none.
+async fn stop(app: &Service, terminate: &mut Signal, interrupt: &mut Signal) {
+    let in_haste = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => true,
+    };
+    app.drain();
+    if in_haste || app.config.lame_duck_seconds == 0.0 {
+        return;
+    }
+    let lame_duck_seconds = app.config.lame_duck_seconds;
+    tracing::info!(lame_duck_seconds, "stopping soon: not ready, but serving");
+    tokio::select! {
+        () = sleep(app.config.lame_duck()) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
 /// Gives buffers that nobody has used for a while back to the system.
@@ -70,43 +90,139 @@ async fn release_spare_buffers() {
     }
 }
 
-/// Serves one connection in a task of its own.
-fn connect(
-    stream: TcpStream,
-    router: &Router,
-    connections: &GracefulShutdown,
-    header_timeout: Duration,
-) {
-    // Answers are written whole; waiting to fill a packet only delays them.
-    if stream.set_nodelay(true).is_err() {
-        return;
+/// How many connections there may be, in total and from one address.
+struct Doors {
+    total: Arc<Semaphore>,
+    each: usize,
+    of_addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A connection that was let in; it counts until this is dropped.
+struct Inside {
+    address: IpAddr,
+    of_addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    _one: OwnedSemaphorePermit,
+}
+
+impl Doors {
+    fn new(total: usize, each: usize) -> Doors {
+        let of_addresses = Arc::default();
+        Doors { total: Arc::new(Semaphore::new(total)), each, of_addresses }
     }
-    let service = TowerToHyperService::new(router.clone());
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_headers(64)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = ?error.to_string(), "a connection ended early");
+
+    /// Lets a connection in, unless its address has too many.
+    fn let_in(&self, address: IpAddr, one: OwnedSemaphorePermit) -> Option<Inside> {
+        let mut counts = self.of_addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_insert(0);
+        if self.each <= *count {
+            return None;
         }
-    });
+        *count += 1;
+        Some(Inside { address, of_addresses: self.of_addresses.clone(), _one: one })
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let mut counts = self.of_addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Accepts connections for ever and serves each in a task of its own.
+async fn accept(
+    listener: TcpListener,
+    doors: &Doors,
+    router: Router,
+    app: &App,
+    connections: &GracefulShutdown,
+) {
+    let patience = app.config.patience();
+    loop {
+        // Those that find no place wait in the kernel, and take no file descriptor.
+        let Ok(place) = doors.total.clone().acquire_owned().await else { return };
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: let some connections end first.
+                tracing::warn!(error = ?error.to_string(), "a connection could not be accepted");
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Some(inside) = doors.let_in(address.ip(), place) else {
+            app.metrics.connection_ended("address-limit");
+            continue;
+        };
+        if connection::prepare(&stream).is_err() {
+            continue;
+        }
+        let (router, app, watcher) = (router.clone(), app.clone(), connections.watcher());
+        tokio::spawn(async move {
+            let _inside = inside;
+            let _open = super::observe::InFlight::new(&app.metrics.connections);
+            let peer = Peer(address);
+            let end = connection::serve(stream, peer, router, app.clone(), patience, watcher).await;
+            app.metrics.connection_ended(end);
+        });
+    }
+}
+
+/// Serves health, readiness and metrics on a port and a thread of their own, which nothing that
+/// happens on the other port can keep busy. Gives the address.
+fn serve_operations(address: &str, app: App) -> io::Result<SocketAddr> {
+    let listener =
+        std::net::TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let serve = async move {
+        let Ok(listener) = TcpListener::from_std(listener) else { return };
+        let doors = Doors::new(OPERATIONS_CONNECTIONS, OPERATIONS_CONNECTIONS);
+        let router = operations(app.clone());
+        accept(listener, &doors, router, &app, &GracefulShutdown::new()).await;
+    };
+    thread::Builder::new().name("operations".to_owned()).spawn(move || runtime.block_on(serve))?;
+    Ok(bound)
+}
+
+fn cannot_listen(address: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
 /// The one line at the start: where, how, and what to try.
-fn announce(app: &Service, address: SocketAddr) {
+fn announce(app: &Service, address: SocketAddr, operations: Option<SocketAddr>) {
     let shown = if address.ip().is_unspecified() {
         SocketAddr::from(([127, 0, 0, 1], address.port()))
     } else {
         address
     };
+    let beside = operations.map_or_else(String::new, |operations| {
+        format!(", health and metrics also on http://{operations}")
+    });
     tracing::info!(
-        "lossd {} listens on http://{address} (simd {}, {} threads); try: \
+        "lossd {} listens on http://{address} (simd {}, {} threads{beside}); try: \
          curl http://{shown}/loss/mse -d '{{\"predictions\":[1,2,3],\"targets\":[1,2,5]}}'",
         env!("CARGO_PKG_VERSION"),
         app.level.name(),
         app.threads,
     );
+}
+
+/// The patience with clients that the settings ask for.
+impl crate::config::Config {
+    fn patience(&self) -> Patience {
+        let seconds = Duration::from_secs_f64;
+        Patience {
+            first_byte: seconds(self.header_seconds / 2.0),
+            head: seconds(self.header_seconds),
+            keep_alive: seconds(self.keep_alive_seconds),
+            reading: seconds(self.write_seconds),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A server in process, requests to it, and the comparison of its answers.
 
 use std::sync::{Arc, LazyLock};
+use std::thread::{self, JoinHandle};
 
 use axum::Router;
 use axum::body::Body;
@@ -51,6 +52,18 @@ impl Server {
             let body = body.collect().await.expect("the body is in memory").to_bytes().to_vec();
             Answer { response: Response::from_parts(parts, ()), body }
         })
+    }
+
+    /// Sends a request and takes only the head of its answer; the body is not read.
+    pub(crate) fn begin(&self, path: &str, body: impl Into<Body>) -> Response<Body> {
+        let request = Request::post(path).body(body.into()).expect("a valid request");
+        RUNTIME.block_on(self.router.clone().oneshot(request)).expect("the router answers")
+    }
+
+    /// Sends a body on a thread of its own.
+    pub(crate) fn post_later(&self, path: &'static str, body: &'static str) -> JoinHandle<Answer> {
+        let server = Server::around(self.router.clone(), self.service.clone());
+        thread::spawn(move || server.post(path, body))
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

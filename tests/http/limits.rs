@@ -3,11 +3,14 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, header};
 use hyper::body::Frame;
 use lossd::config::Given;
+use lossd::service::queue::Slot;
 use serde_json::json;
 
 use crate::harness::{Answer, Server};
@@ -37,12 +40,13 @@ fn kind(answer: &Answer) -> (u16, String) {
 
 #[test]
 fn a_body_that_does_not_arrive_is_given_up() {
-    let server = Server::with(Given { deadline_seconds: Some(0.2), ..Given::default() });
+    let server = Server::with(Given { body_seconds: Some(0.2), ..Given::default() });
     let body = Body::new(Stuck(Some(Bytes::from_static(b"{\"predictions\""))));
     let answer = server.send(Request::post("/loss/mse").body(body).unwrap());
     assert_eq!(kind(&answer), (408, "request-timeout".to_owned()));
     assert_eq!(server.post("/loss/mse", BODY).status(), 200);
     assert_eq!(server.service.places.available_permits(), server.service.config.jobs_max);
+    assert_eq!(server.service.budget.charged(), 0);
 }
 
 #[test]
@@ -81,11 +85,70 @@ fn no_place_is_a_503_that_says_when_to_come_back() {
     assert_eq!(server.post("/loss/mse", BODY).status(), 200);
 }
 
+/// Takes every thread.
+fn all_slots(server: &Server) -> Vec<Slot> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let queue = &server.service.queue;
+    let slot = |_| runtime.block_on(queue.slot(0)).unwrap().expect("nobody waits");
+    (0..server.service.threads).map(slot).collect()
+}
+
+/// A batch of so many elements.
+fn batch(elements: usize) -> String {
+    let ones = vec!["1"; elements].join(",");
+    format!("{{\"predictions\":[{ones}],\"targets\":[{ones}]}}")
+}
+
+#[test]
+fn memory_is_charged_until_the_answer_is_out_and_what_does_not_fit_is_refused() {
+    let server = Server::with(Given { memory_bytes_max: Some(4 << 20), ..Given::default() });
+    assert_eq!(server.post("/loss/mse", batch(100_000)).status(), 200);
+    assert_eq!(server.service.budget.charged(), 0);
+    // More than there is.
+    let answer = server.post("/loss/mse", batch(1_000_000));
+    assert_eq!(kind(&answer), (413, "body-too-large".to_owned()));
+    assert!(answer.text().contains("4194304"), "{}", answer.text());
+    // A table of all pairs counts, though the body is small.
+    let rows = vec!["[1,2]"; 2000].join(",");
+    let pairs = format!("{{\"input1\":[{rows}],\"input2\":[{rows}]}}");
+    let answer = server.post("/loss/info_nce", pairs);
+    assert_eq!(kind(&answer), (413, "body-too-large".to_owned()), "{}", answer.text());
+    // Others have it now.
+    let others = server.service.budget.charge(3 << 20).unwrap();
+    assert_eq!(kind(&server.post("/loss/mse", batch(300_000))), (503, "busy".to_owned()));
+    drop(others);
+    assert_eq!(server.post("/loss/mse", batch(100_000)).status(), 200);
+    assert_eq!(server.service.budget.charged(), 0);
+    // An answer on its way holds its memory.
+    let answer = server.begin("/loss/mse", batch(100_000));
+    assert!(100_000 * size_of::<f32>() <= server.service.budget.charged());
+    drop(answer);
+    assert_eq!(server.service.budget.charged(), 0);
+}
+
+#[test]
+fn a_full_queue_is_a_503_before_the_body_is_read() {
+    let server = Server::new();
+    let slots = all_slots(&server);
+    let waiting: Vec<_> =
+        (0..server.service.threads).map(|_| server.post_later("/loss/mse", BODY)).collect();
+    while !server.service.queue.is_full(0) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let body = Body::new(Stuck(None));
+    let answer = server.send(Request::post("/loss/mse").body(body).unwrap());
+    assert_eq!(kind(&answer), (503, "busy".to_owned()));
+    assert_eq!(answer.header("connection"), Some("close"));
+    drop(slots);
+    for answer in waiting {
+        assert_eq!(answer.join().unwrap().status(), 200);
+    }
+}
+
 #[test]
 fn an_answer_that_is_not_ready_in_time_is_a_504() {
     let server = Server::with(Given { deadline_seconds: Some(0.2), ..Given::default() });
-    let threads = u32::try_from(server.service.threads).unwrap();
-    let slots = server.service.slots.clone().try_acquire_many_owned(threads).unwrap();
+    let slots = all_slots(&server);
     assert_eq!(kind(&server.post("/loss/mse", BODY)), (504, "deadline-exceeded".to_owned()));
     drop(slots);
     assert_eq!(server.post("/loss/mse", BODY).status(), 200);

@@ -14,6 +14,8 @@ mod bad_input;
 mod examples;
 /// Corners where an answer was once wrong.
 mod corners;
+/// Connections under slow, broken and hostile clients.
+mod connections;
 /// The other routes: catalogue, documents, health, version.
 mod interface;
 /// Limits, headers and what surrounds a request.
@@ -23,6 +25,7 @@ mod metrics;
 /// The commands of the README, and what they print.
 mod readme;
 /// The few tests that need a real port and a real process.
+mod running;
 mod socket;
 /// Warnings about inputs that are valid and look wrong.
 mod warnings;

@@ -1,88 +1,12 @@
-//! The few tests that need a real port and a real process. Each has a bound on its time.
+//! Tests of the process: starting, stopping, and its small helpers. Each has a bound on its time.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-const BODY: &str = r#"{"predictions":[1,2,3],"targets":[1,2,5]}"#;
-
-/// A running server, ended with the test.
-struct Running {
-    child: Child,
-    address: String,
-    log: Receiver<String>,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_lossd"))
-            .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (send, log) = channel();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let first = log.recv_timeout(PATIENCE).expect("the server says that it listens");
-        let line: serde_json::Value = serde_json::from_str(&first).expect("the log is JSON");
-        let message = line["message"].as_str().unwrap();
-        assert!(message.contains("curl ") && message.contains("simd "), "{message}");
-        let address = message.split("http://").nth(1).unwrap().split(' ').next().unwrap();
-        Running { address: address.to_owned(), child, log }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-
-    fn wait(mut self) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(started.elapsed() < PATIENCE, "the server does not end");
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already, which is what most tests want.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn head(length: usize) -> String {
-    format!("POST /loss/mse HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n")
-}
-
-/// Everything until the other side closes.
-fn rest(stream: &mut TcpStream) -> String {
-    let mut text = Vec::new();
-    stream.read_to_end(&mut text).unwrap();
-    String::from_utf8(text).unwrap()
-}
+use crate::running::{BODY, PATIENCE, Running, get, head, rest};
 
 #[test]
 fn a_request_that_is_there_is_answered_after_sigterm() {
@@ -93,7 +17,7 @@ fn a_request_that_is_there_is_answered_after_sigterm() {
     write!(stream, "{}{first}", head(BODY.len())).unwrap();
     // The server has the head once it counts the request.
     let started = Instant::now();
-    while !metrics(&server).contains("lossd_jobs_in_flight 1") {
+    while !get(&server.address, "/metrics").contains("lossd_jobs_in_flight 1") {
         assert!(started.elapsed() < PATIENCE);
         thread::sleep(Duration::from_millis(10));
     }
@@ -105,12 +29,6 @@ fn a_request_that_is_there_is_answered_after_sigterm() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("1.3333334"), "{answer}");
     assert!(TcpStream::connect(&server.address).is_err(), "nothing listens any more");
     assert!(server.wait().success());
-}
-
-fn metrics(server: &Running) -> String {
-    let mut stream = server.connect();
-    write!(stream, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-    rest(&mut stream)
 }
 
 #[test]

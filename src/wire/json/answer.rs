@@ -25,6 +25,8 @@ pub trait Pieces: Send + Sync {
     fn count(&self) -> usize;
     /// Prints a piece.
     fn print(&self, piece: usize) -> Vec<u8>;
+    /// How many bytes of memory the answer holds.
+    fn bytes(&self) -> usize;
 }
 
 /// An answer as text.
@@ -36,6 +38,14 @@ pub enum Printed {
 }
 
 impl Printed {
+    /// How many bytes of memory the answer holds.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Printed::Whole(text) => text.capacity(),
+            Printed::InPieces(pieces) => pieces.bytes(),
+        }
+    }
+
     /// The text in one piece.
     pub fn into_text(self) -> Vec<u8> {
         match self {
@@ -125,6 +135,14 @@ impl<T: Print> Pieces for Text<T> {
             print_range(tensor, range, self.level, &mut out);
         }
         out.into_text()
+    }
+
+    fn bytes(&self) -> usize {
+        let outcome = &self.answer.outcome;
+        let tensors = outcome.losses.iter();
+        let tensors = tensors.chain(outcome.gradients.iter().map(|(_, tensor)| tensor));
+        let tensors = tensors.chain(outcome.hessian.iter().map(|(_, tensor)| tensor));
+        tensors.map(|tensor| tensor.values.capacity() * size_of::<T>()).sum()
     }
 }
 

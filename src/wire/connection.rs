@@ -1,0 +1,214 @@
+//! One connection: HTTP/1.1 under the guard, and what every request and answer on it gets.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::http::{HeaderValue, Request, Response, header};
+use hyper::body::{Bytes, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower::Service as _;
+
+use super::App;
+use super::framing;
+use super::guard::{Answering, Guarded, Patience, Phase};
+
+/// Most headers that a request may have, and most bytes of them.
+const HEADERS_MAX: usize = 64;
+const HEAD_BYTES_MAX: usize = 16_384;
+/// So much of a body that nobody reads is thrown away, so that its client reads the answer.
+const UNREAD_BYTES_MAX: usize = 65_536;
+const UNREAD_PATIENCE: Duration = Duration::from_millis(250);
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// Sets what the kernel should do for a connection.
+///
+/// # Errors
+/// If the connection has ended already.
+pub fn prepare(stream: &TcpStream) -> io::Result<()> {
+    // Answers are written whole; waiting to fill a packet only delays them.
+    stream.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(stream);
+    // A peer that vanished without a word is noticed within two minutes.
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))?;
+    Ok(())
+}
+
+/// Serves a connection until it ends, and says how it ended.
+pub async fn serve(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    app: App,
+    patience: Patience,
+    watcher: Watcher,
+) -> &'static str {
+    let phase = Phase::new();
+    let io = TokioIo::new(Guarded::new(stream, phase.clone(), patience));
+    let service = service_fn(move |request| {
+        let answering = phase.answering();
+        answer(request, answering, peer, router.clone(), app.clone())
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // The guard has the time for a head apart from the time between requests.
+        .header_read_timeout(None)
+        .max_headers(HEADERS_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .serve_connection(io, service);
+    match watcher.watch(connection).await {
+        Ok(()) => "done",
+        Err(error) => {
+            tracing::debug!(error = ?error.to_string(), "a connection ended early");
+            reason(&error)
+        }
+    }
+}
+
+/// How connections end, as the metrics name it.
+pub const ENDS: [&str; 6] =
+    ["done", "malformed", "timeout", "incomplete", "broken", "address-limit"];
+
+fn reason(error: &hyper::Error) -> &'static str {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    let is_late = source.is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut);
+    match error {
+        _ if is_late || error.is_timeout() => "timeout",
+        _ if error.is_parse() => "malformed",
+        _ if error.is_incomplete_message() => "incomplete",
+        _ => "broken",
+    }
+}
+
+/// Answers one request.
+async fn answer(
+    request: Request<Incoming>,
+    answering: Answering,
+    peer: Peer,
+    router: Router,
+    app: App,
+) -> Result<Response<WhileSent>, Infallible> {
+    let fault = framing::fault(&request);
+    let left = Arc::new(Mutex::new(None));
+    let mut request =
+        request.map(|body| Body::new(Received { body: Some(body), left: left.clone() }));
+    request.extensions_mut().insert(peer);
+    let is_faulty = fault.is_some();
+    if let Some(problem) = fault {
+        request.extensions_mut().insert(problem);
+    }
+    let mut router = router;
+    let mut response = router.call(request).await?;
+    // The lock is held for as long as it takes to look.
+    let unread = left.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let is_read = match unread {
+        None => true,
+        Some(_) if is_faulty => false,
+        Some(body) => timeout(UNREAD_PATIENCE, throw_away(body)).await.is_ok_and(|is_read| is_read),
+    };
+    if !is_read || is_faulty || app.is_draining() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| WhileSent { body, _answering: answering }))
+}
+
+/// Reads a body that is not too long, and says whether it was read to its end.
+async fn throw_away(body: Incoming) -> bool {
+    if body.size_hint().lower() > UNREAD_BYTES_MAX as u64 {
+        return false;
+    }
+    let (mut body, mut read) = (Body::new(body), 0);
+    while read <= UNREAD_BYTES_MAX {
+        match std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            None => return true,
+            Some(Err(_)) => return false,
+            Some(Ok(frame)) => read += frame.data_ref().map_or(0, Bytes::len),
+        }
+    }
+    false
+}
+
+/// A request's body. What nobody has read of it when it is dropped is left behind.
+struct Received {
+    body: Option<Incoming>,
+    left: Arc<Mutex<Option<Incoming>>>,
+}
+
+impl HttpBody for Received {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = Pin::new(body).poll_frame(context);
+        if let Poll::Ready(None | Some(Err(_))) = frame {
+            self.body = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
+            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+    }
+}
+
+/// An answer's body: the connection is busy as long as it is not sent.
+struct WhileSent {
+    body: Body,
+    _answering: Answering,
+}
+
+impl HttpBody for WhileSent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

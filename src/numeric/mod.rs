@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod finder;
 pub mod losses;
 pub mod loss;
+pub mod cancel;
 pub mod card;
 pub mod task;
 pub mod profile;

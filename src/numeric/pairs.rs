@@ -1,6 +1,7 @@
 //! Tables of the similarities of all pairs of two sets of vectors, and the way back from slopes in
 //! the similarities to slopes in the vectors.
 
+use super::cancel;
 use super::distance::norm;
 use super::real::{Real, pick};
 use super::verbs::sum_of;
@@ -72,6 +73,10 @@ impl<R: Real> Table<R> {
     pub fn of(a: &Units<R>, b: &Units<R>, scale: R) -> Table<R> {
         let mut values = Vec::with_capacity(a.rows * b.rows);
         for i in 0..a.rows {
+            if cancel::is_raised() {
+                values.resize(a.rows * b.rows, R::of(0.0));
+                break;
+            }
             let own = a.row(i);
             for j in 0..b.rows {
                 let other = b.row(j);
@@ -113,7 +118,7 @@ impl<R: Real> Table<R> {
     pub fn pull(&self, a: &Units<R>, b: &Units<R>, [out_a, out_b]: [&mut [R]; 2]) {
         let mut slopes_a = vec![R::of(0.0); a.values.len()];
         let mut slopes_b = vec![R::of(0.0); b.values.len()];
-        for i in 0..self.rows {
+        for i in (0..self.rows).take_while(|_| !cancel::is_raised()) {
             let (own, own_slope) = (a.row(i), &mut slopes_a[i * a.length..(i + 1) * a.length]);
             for j in 0..self.columns {
                 let pull = self.scale * self.at(i, j);

@@ -19,6 +19,7 @@ use super::json::print::Print;
 use super::json::request::{Read, read, shown};
 use super::problem::{Code, Problem};
 use super::{App, answer, pieces};
+use crate::numeric::cancel;
 use crate::numeric::catalogue::{self, family_of};
 use crate::numeric::loss::Loss;
 use crate::numeric::simd::{Level, Number};
@@ -63,7 +64,12 @@ pub async fn evaluate(
     let mut admitted = if is_small { None } else { Some(Admitted::new(&app, declared)?) };
 
     let mut clock = Clock::start();
-    let body = receive(&app, body, declared, &mut admitted).await?;
+    let caller = caller_deadline(&parts.headers)?;
+    let body = receive(&app, body, declared, &mut admitted);
+    let body = match caller {
+        Some(caller) => within(&app, caller, body).await??,
+        None => body.await?,
+    };
     if !sure_json
         && !body.is_empty()
         && body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{')
@@ -78,16 +84,26 @@ pub async fn evaluate(
         return Ok(response(&app, form, text, &timing, None));
     };
     let deadline = Deadline::now() + app.config.deadline();
+    let deadline = caller.map_or(deadline, |caller| caller.min(deadline));
     let slot = within(&app, deadline, app.queue.slot(body.len())).await?;
     let slot = slot.map_err(|_| Problem::new(Code::Draining, "the server is stopping"))?;
     let slot = slot.ok_or_else(queue_is_full)?;
     clock.lap(Stage::Wait);
     let service = app.clone();
+    let waiting = Waiting::default();
+    let flag = waiting.0.clone();
     let work = move || -> Result<_, Problem> {
         // Held until the work is really done, whether or not somebody waits for it.
         let _slot = slot;
-        let mut afford = |bytes| admitted.cover(body.capacity().saturating_add(bytes));
-        let done = work(&service, loss, scalars, &body, form, clock, &mut afford);
+        let mut afford = |bytes| {
+            if flag.is_raised() {
+                return Err(Problem::new(Code::DeadlineExceeded, "nobody waits for the answer"));
+            }
+            admitted.cover(body.capacity().saturating_add(bytes))
+        };
+        let done = cancel::under(flag.clone(), || {
+            work(&service, loss, scalars, &body, form, clock, &mut afford)
+        });
         spare::BYTES.give(body);
         let (text, timing) = done?;
         // Only what the answer holds is left.
@@ -100,6 +116,17 @@ pub async fn evaluate(
         Problem::internal()
     })??;
     Ok(response(&app, form, text, &timing, Some(charge)))
+}
+
+/// A request that waits for its work. When it is dropped, because the client has gone or the time
+/// is over, the work is asked to stop.
+#[derive(Default)]
+struct Waiting(cancel::Flag);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.raise();
+    }
 }
 
 /// What asks for memory, in bytes, before it is taken.
@@ -337,6 +364,19 @@ fn unsupported(detail: &str) -> Problem {
     )
 }
 
+/// Until when the caller waits.
+fn caller_deadline(headers: &HeaderMap) -> Result<Option<Deadline>, Problem> {
+    const NAME: &str = "x-request-timeout-ms";
+    const DAY: u64 = 86_400_000;
+    let Some(value) = headers.get(NAME) else { return Ok(None) };
+    let millis = value.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+    let millis = millis.filter(|millis| (1..=DAY).contains(millis)).ok_or_else(|| {
+        let detail = format!("{NAME} must be a whole number of milliseconds from 1 to {DAY}");
+        Problem::new(Code::MalformedRequest, detail)
+    })?;
+    Ok(Some(Deadline::now() + Duration::from_millis(millis)))
+}
+
 fn declared_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -360,8 +400,10 @@ async fn within<F: Future>(
     work: F,
 ) -> Result<F::Output, Problem> {
     timeout_at(deadline, work).await.map_err(|_| {
-        let detail = format!("the answer was not ready in {} s", app.config.deadline_seconds);
-        Problem::new(Code::DeadlineExceeded, detail)
-            .hint("send smaller batches, or raise deadline_seconds")
+        let seconds = app.config.deadline_seconds;
+        let detail = format!(
+            "the answer was not ready in time, which is {seconds} s or what X-Request-Timeout-Ms says"
+        );
+        Problem::new(Code::DeadlineExceeded, detail).hint("send smaller batches, or wait longer")
     })
 }

@@ -15,7 +15,7 @@ use crate::service::request::{SCALARS, describe_params};
 /// The kinds of problems. `proto-docs/problems.md` has a heading for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// A head that servers may read differently.
+    /// A head that cannot be used, or that servers may read differently.
     MalformedRequest,
     /// The body is not JSON.
     MalformedJson,
@@ -115,7 +115,9 @@ impl Code {
     /// The code on the wire, the status and the title.
     const fn row(self) -> (&'static str, u16, &'static str) {
         match self {
-            Code::MalformedRequest => ("malformed-request", 400, "The request's head is ambiguous"),
+            Code::MalformedRequest => {
+                ("malformed-request", 400, "The request's head cannot be used")
+            }
             Code::MalformedJson => ("malformed-json", 400, "The body is not valid JSON"),
             Code::DuplicateMember => ("duplicate-member", 400, "A member is given twice"),
             Code::Contradiction => {

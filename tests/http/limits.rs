@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, header};
@@ -136,7 +136,8 @@ fn a_full_queue_is_a_503_before_the_body_is_read() {
         thread::sleep(Duration::from_millis(1));
     }
     let body = Body::new(Stuck(None));
-    let answer = server.send(Request::post("/loss/mse").body(body).unwrap());
+    let request = Request::post("/loss/mse").header(header::CONTENT_LENGTH, 20_000);
+    let answer = server.send(request.body(body).unwrap());
     assert_eq!(kind(&answer), (503, "busy".to_owned()));
     assert_eq!(answer.header("connection"), Some("close"));
     drop(slots);
@@ -152,6 +153,33 @@ fn an_answer_that_is_not_ready_in_time_is_a_504() {
     assert_eq!(kind(&server.post("/loss/mse", BODY)), (504, "deadline-exceeded".to_owned()));
     drop(slots);
     assert_eq!(server.post("/loss/mse", BODY).status(), 200);
+}
+
+#[test]
+fn the_callers_deadline_holds_and_work_stops_that_nobody_waits_for() {
+    let server = Server::new();
+    let within = |millis: &str, path: &str, body: String| {
+        let request = Request::post(path).header("X-Request-Timeout-Ms", millis);
+        server.send(request.body(Body::from(body)).unwrap())
+    };
+    assert_eq!(within("2000", "/loss/mse", BODY.to_owned()).status(), 200);
+    for wrong in ["0", "-1", "soon", "1e3", "99999999999"] {
+        let answer = within(wrong, "/loss/mse", BODY.to_owned());
+        assert_eq!(kind(&answer), (400, "malformed-request".to_owned()), "{wrong}");
+    }
+    // A second or so of work.
+    let row = format!("[{}]", vec!["0.5"; 1000].join(","));
+    let rows = vec![row; 1000].join(",");
+    let body = format!("{{\"input1\":[{rows}],\"input2\":[{rows}]}}");
+    let started = Instant::now();
+    let answer = within("100", "/loss/info_nce", body);
+    assert_eq!(kind(&answer), (504, "deadline-exceeded".to_owned()));
+    assert!(started.elapsed() < Duration::from_millis(400));
+    while server.service.queue.running() != 0 {
+        assert!(started.elapsed() < Duration::from_millis(600), "the work goes on");
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(server.service.budget.charged(), 0);
 }
 
 async fn boom() {

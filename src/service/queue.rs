@@ -39,7 +39,7 @@ struct Line {
 pub struct Slot {
     line: Arc<Line>,
     since: Instant,
-    _slot: OwnedSemaphorePermit,
+    _free: OwnedSemaphorePermit,
 }
 
 impl Queue {
@@ -76,7 +76,7 @@ impl Queue {
     /// If there are no threads any more.
     pub async fn slot(&self, bytes: usize) -> Result<Option<Slot>, AcquireError> {
         let line = self.line(bytes);
-        let slot = |slot| Slot { line: line.clone(), since: Instant::now(), _slot: slot };
+        let slot = |free| Slot { line: line.clone(), since: Instant::now(), _free: free };
         if let Ok(free) = self.slots.clone().try_acquire_owned() {
             return Ok(Some(slot(free)));
         }

@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use prometheus::IntGauge;
 
+use super::connection::Peer;
 use super::problem::Problem;
 use super::{App, NO_ROUTE};
 
@@ -48,6 +49,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     let route = route.strip_prefix("/v1").unwrap_or(route);
     let method = label(request.method());
     let id = request_id(request.headers());
+    let peer = request.extensions().get().map(|Peer(address)| address.to_string());
     let trace = trace_id(request.headers()).unwrap_or_default();
 
     let mut request = request;
@@ -72,6 +74,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     tracing::debug!(
         request_id = id,
         trace_id = trace,
+        peer,
         route,
         method,
         status = status.as_u16(),

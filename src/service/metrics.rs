@@ -70,7 +70,7 @@ const fn described(
 }
 
 /// Every metric of ours, for the registry and the documents.
-pub const DESCRIBED: [Described; 11] = [
+pub const DESCRIBED: [Described; 13] = [
     described(
         "lossd_http_requests_total",
         "counter",
@@ -107,6 +107,18 @@ pub const DESCRIBED: [Described; 11] = [
         &["version", "revision", "simd"],
         "1, with the version, the revision and the CPU level in its labels.",
     ),
+    described(
+        "lossd_key_requests_total",
+        "counter",
+        &["key"],
+        "Requests that presented a valid API key, by the key's name.",
+    ),
+    described(
+        "lossd_key_cost_units_total",
+        "counter",
+        &["key"],
+        "Cost units, which are numbers in the inputs, that were charged to an API key.",
+    ),
 ];
 
 /// Every metric.
@@ -122,6 +134,8 @@ pub struct Metrics {
     /// Places for work that are taken.
     pub jobs_in_flight: IntGauge,
     refusals: IntCounterVec,
+    /// Requests and cost units of each key.
+    keys: [IntCounterVec; 2],
 }
 
 /// The version of the program.
@@ -144,13 +158,14 @@ impl Metrics {
             requests_in_flight: gauge(6),
             jobs_in_flight: gauge(7),
             refusals: counters(9),
+            keys: [counters(11), counters(12)],
             registry,
         };
         let limit = gauge(8);
         limit.set(jobs_limit as i64);
         let build = IntGaugeVec::new(opts(10), DESCRIBED[10].labels).expect("valid metric");
         build.with_label_values(&[VERSION, REVISION, level.name()]).set(1);
-        let collectors: [Box<dyn Collector>; 11] = [
+        let collectors: [Box<dyn Collector>; 13] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(stages),
@@ -162,6 +177,8 @@ impl Metrics {
             Box::new(limit),
             Box::new(metrics.refusals.clone()),
             Box::new(build),
+            Box::new(metrics.keys[0].clone()),
+            Box::new(metrics.keys[1].clone()),
         ];
         for collector in collectors {
             metrics.registry.register(collector).expect("every metric has a name of its own");
@@ -190,6 +207,11 @@ impl Metrics {
     /// Makes the series of a reason to refuse.
     pub fn expect_refusal(&self, reason: &str) {
         self.refusals.with_label_values(&[reason]);
+    }
+
+    /// The requests and the cost units of a key: its series are there from now on.
+    pub fn of_key(&self, name: &str) -> [IntCounter; 2] {
+        self.keys.each_ref().map(|vec| vec.with_label_values(&[name]))
     }
 
     /// Counts an answered request.

@@ -1,5 +1,6 @@
 //! The use of the mathematics: from a request to an answer, with limits and metrics. No HTTP.
 
+pub mod keys;
 pub mod metrics;
 pub mod refusal;
 pub mod request;
@@ -15,6 +16,7 @@ use crate::numeric::fault::Fault;
 use crate::numeric::job::{Job, Outcome, Reduction};
 use crate::numeric::loss::Loss;
 use crate::numeric::simd::{Level, Number};
+use keys::KeyStore;
 use metrics::Metrics;
 use refusal::Refusal;
 use request::{Outputs, Request};
@@ -33,6 +35,8 @@ pub struct Service {
     pub places: Arc<Semaphore>,
     /// Places for requests that compute, one per thread.
     pub slots: Arc<Semaphore>,
+    /// The API keys; none if everyone is served.
+    pub keys: Option<Arc<KeyStore>>,
     draining: AtomicBool,
 }
 
@@ -74,20 +78,28 @@ impl Evaluate for f64 {
 }
 
 impl Service {
-    /// A service with these settings.
-    pub fn new(config: Config) -> Service {
+    /// A service with these settings, and the keys of the file that they name.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the keys file.
+    pub fn new(config: Config) -> Result<Service, String> {
         let level = config.simd_level();
         let threads = config.threads();
         let metrics = Metrics::new(level, config.jobs_max);
-        Service {
+        let keys = match config.keys_file.as_str() {
+            "" => None,
+            path => Some(Arc::new(KeyStore::open(path.into(), config.jobs_max, &metrics)?)),
+        };
+        Ok(Service {
             level,
             threads,
             metrics,
             places: Arc::new(Semaphore::new(config.jobs_max)),
             slots: Arc::new(Semaphore::new(threads)),
+            keys,
             draining: AtomicBool::new(false),
             config,
-        }
+        })
     }
 
     /// Stops being ready. Work that is there is still done.

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -25,6 +26,7 @@ use crate::numeric::catalogue;
 use crate::numeric::loss::Loss;
 use crate::numeric::simd::Level;
 use crate::numeric::spare;
+use crate::service::keys::{Admission, Key};
 use crate::service::metrics::Stage;
 use crate::service::request::{Dtype, Scalars};
 use crate::service::{self, Evaluate, Service};
@@ -50,7 +52,7 @@ pub async fn evaluate(
 ) -> Result<Response, Problem> {
     let loss = find(name)?;
     let scalars = scalars(loss, query)?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
     let sure_json = is_json(&parts.headers)?;
     let limit = app.config.body_bytes_max;
@@ -62,7 +64,10 @@ pub async fn evaluate(
     // doing it.
     let is_small =
         !loss.grows_faster && declared.is_some_and(|length| length <= app.config.inline_bytes_max);
-    let place = if is_small { None } else { Some(place(&app)?) };
+    let key = parts.extensions.remove::<Arc<Key>>();
+    let admit = |key: Arc<Key>| key.admit(declared, limit, !is_small, Instant::now());
+    let mut admission = key.map(admit).transpose()?;
+    let place = if is_small { None } else { Some(place(&app, admission.as_mut())?) };
 
     let mut clock = Clock::start();
     let deadline = Deadline::now() + app.config.deadline();
@@ -81,7 +86,7 @@ pub async fn evaluate(
 
     if is_small {
         clock.lap(Stage::Wait);
-        let (text, timing) = work(&app, loss, scalars, &body, form, clock)?;
+        let (text, timing) = work(&app, loss, scalars, &body, form, clock, admission)?;
         return Ok(response(&app, form, text, &timing));
     }
     let deadline = Deadline::now() + app.config.deadline();
@@ -92,7 +97,7 @@ pub async fn evaluate(
     let work = move || {
         // Both are held until the work is really done, whether or not somebody waits for it.
         let _held = (place, slot);
-        let done = work(&service, loss, scalars, &body, form, clock);
+        let done = work(&service, loss, scalars, &body, form, clock, admission);
         spare::BYTES.give(body);
         done
     };
@@ -130,12 +135,16 @@ fn work(
     body: &[u8],
     form: Form,
     mut clock: Clock,
+    admission: Option<Admission>,
 ) -> Result<(Printed, String), Problem> {
     // Jobs beside each other share the threads.
     let jobs = app.threads.saturating_sub(app.slots.available_permits()).max(1);
     let threads = (app.threads / jobs).max(1);
     let done = respond(loss, scalars, body, form, app.level, threads, &mut clock)?;
     app.metrics.evaluated(loss.card.name, done.rows, done.elements);
+    if let Some(mut admission) = admission {
+        admission.correct(done.elements, Instant::now());
+    }
     for (stage, took) in &clock.laps {
         app.metrics.stage(*stage, *took);
     }
@@ -335,9 +344,15 @@ fn too_large(limit: usize) -> Problem {
     )
 }
 
-/// A place among the requests that hold memory.
-fn place(app: &Service) -> Result<(OwnedSemaphorePermit, InFlight), Problem> {
+/// A place among the requests that hold memory. Without one nothing is charged.
+fn place(
+    app: &Service,
+    admission: Option<&mut Admission>,
+) -> Result<(OwnedSemaphorePermit, InFlight), Problem> {
     let place = app.places.clone().try_acquire_owned().map_err(|_| {
+        if let Some(admission) = admission {
+            admission.correct(0, Instant::now());
+        }
         let detail = format!("all {} places for work are taken", app.config.jobs_max);
         Problem::new(Code::Busy, detail).hint("try again after the time in Retry-After")
     })?;

@@ -1,5 +1,6 @@
 //! HTTP: every route on one page, and what lies around them.
 
+pub mod access;
 pub mod evaluate;
 pub mod json;
 pub mod problem;
@@ -21,6 +22,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::service::Service;
+use crate::service::keys::file::Scope;
 use problem::{Code, Problem};
 
 /// What every handler shares.
@@ -53,11 +55,11 @@ pub const ROUTES: [Route; 11] = [
         "/loss/{name}",
         "POST",
         "evaluate a loss on a batch",
-        &[200, 400, 404, 406, 408, 413, 415, 422, 500, 503, 504],
+        &[200, 400, 401, 403, 404, 406, 408, 413, 415, 422, 429, 500, 503, 504],
     ),
     route("/loss/{name}", "GET", "the card of a loss", &[200, 404]),
     route("/loss", "GET", "the catalogue", &[200, 400]),
-    route("/metrics", "GET", "metrics in Prometheus's text format", &[200]),
+    route("/metrics", "GET", "metrics in Prometheus's text format", &[200, 401, 403, 429]),
     route("/healthz", "GET", "whether the process is alive", &[200]),
     route("/readyz", "GET", "whether the server takes work", &[200, 503]),
     route("/version", "GET", "name, version, revision and CPU level", &[200]),
@@ -73,11 +75,12 @@ pub const NO_ROUTE: &str = "other";
 /// The whole server, as one service that tests can call without a port.
 pub fn router(app: App) -> Router {
     expect_series(&app);
+    let evaluation = || access::guarded(post(evaluate::evaluate), Scope::Evaluate, &app);
     let routes = Router::new()
-        .route("/loss/{name}", post(evaluate::evaluate).get(catalogue::card))
-        .route("/v1/loss/{name}", post(evaluate::evaluate).get(catalogue::card))
+        .route("/loss/{name}", evaluation().get(catalogue::card))
+        .route("/v1/loss/{name}", evaluation().get(catalogue::card))
         .route("/loss", get(catalogue::list))
-        .route("/metrics", get(ops::metrics))
+        .route("/metrics", access::guarded(get(ops::metrics), Scope::Metrics, &app))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/version", get(ops::version))

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -13,10 +13,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{interval, sleep, timeout};
+use tower::Layer;
 
+use super::access::Peer;
 use super::router;
 use crate::numeric::spare;
-use crate::service::Service;
+use crate::service::{Service, keys};
 
 /// Serves until the process is asked to stop, and then until the requests that are there are
 /// answered or the time for it is over.
@@ -31,13 +33,14 @@ pub async fn serve(service: Service) -> io::Result<()> {
     announce(&app, listener.local_addr()?);
     let router = router(app.clone());
     tokio::spawn(release_spare_buffers());
+    tokio::spawn(keys::watch(app.clone()));
     let connections = GracefulShutdown::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connect(stream, &router, &connections, app.config.header_timeout()),
+                Ok((stream, peer)) => connect(stream, peer, &router, &connections, app.config.header_timeout()),
                 Err(error) => {
                     // Out of file descriptors, most likely: let some connections end first.
                     tracing::warn!(error = ?error.to_string(), "a connection could not be accepted");
@@ -73,6 +76,7 @@ async fn release_spare_buffers() {
 /// Serves one connection in a task of its own.
 fn connect(
     stream: TcpStream,
+    peer: SocketAddr,
     router: &Router,
     connections: &GracefulShutdown,
     header_timeout: Duration,
@@ -81,7 +85,8 @@ fn connect(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let service = TowerToHyperService::new(router.clone());
+    let service = Extension(Peer(peer.ip())).layer(router.clone());
+    let service = TowerToHyperService::new(service);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)

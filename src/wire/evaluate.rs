@@ -86,7 +86,7 @@ pub async fn evaluate(
 
     if is_small {
         clock.lap(Stage::Wait);
-        let (text, timing) = work(&app, loss, scalars, &body, form, clock, admission)?;
+        let (text, timing) = work(&app, loss, scalars, &body, form, clock, admission.as_mut())?;
         return Ok(response(&app, form, text, &timing));
     }
     let deadline = Deadline::now() + app.config.deadline();
@@ -95,9 +95,10 @@ pub async fn evaluate(
     clock.lap(Stage::Wait);
     let service = app.clone();
     let work = move || {
-        // Both are held until the work is really done, whether or not somebody waits for it.
-        let _held = (place, slot);
-        let done = work(&service, loss, scalars, &body, form, clock, admission);
+        // They are held until the work is really done, whether or not somebody waits for it: the
+        // admission longest, so that a key's share is of places that are free.
+        let mut held = (place, slot, admission);
+        let done = work(&service, loss, scalars, &body, form, clock, held.2.as_mut());
         spare::BYTES.give(body);
         done
     };
@@ -135,14 +136,14 @@ fn work(
     body: &[u8],
     form: Form,
     mut clock: Clock,
-    admission: Option<Admission>,
+    admission: Option<&mut Admission>,
 ) -> Result<(Printed, String), Problem> {
     // Jobs beside each other share the threads.
     let jobs = app.threads.saturating_sub(app.slots.available_permits()).max(1);
     let threads = (app.threads / jobs).max(1);
     let done = respond(loss, scalars, body, form, app.level, threads, &mut clock)?;
     app.metrics.evaluated(loss.card.name, done.rows, done.elements);
-    if let Some(mut admission) = admission {
+    if let Some(admission) = admission {
         admission.correct(done.elements, Instant::now());
     }
     for (stage, took) in &clock.laps {

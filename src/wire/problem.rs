@@ -223,7 +223,7 @@ impl Problem {
     fn too_many(detail: impl Into<String>, wait: Duration) -> Problem {
         /// What is owed for longer than a day is shown as a day.
         const LONGEST: u64 = 24 * 60 * 60;
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() != 0);
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() != 0));
         let retry_after = Some(seconds.clamp(1, LONGEST));
         Problem { retry_after, ..Problem::new(Code::TooManyRequests, detail) }
             .hint("try again after the time in Retry-After")

@@ -74,7 +74,7 @@ mod tests {
             }
         }
         assert!((99..=100).contains(&taken), "{taken} in ten seconds");
-        let later = start + Duration::from_secs(3600);
+        let later = start + Duration::from_hours(1);
         assert_eq!(bucket.tokens(QUOTA, later), 20.0, "no more than the burst is saved up");
     }
 

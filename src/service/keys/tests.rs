@@ -115,7 +115,7 @@ fn the_cost_is_that_of_the_declared_length_until_it_is_known() {
     let one = issued("one", Table { rate: Some(10.0), burst: Some(100.0), ..Table::default() });
     let opened = Opened::new("cost", &[&one]);
     let key = opened.key(&one.key, Scope::Evaluate).unwrap();
-    let now = Instant::now() + Duration::from_secs(60);
+    let now = Instant::now() + Duration::from_mins(1);
     let left = || {
         let quota = key.entry.quota.unwrap();
         key.bucket().tokens(quota, now)

@@ -15,7 +15,7 @@ use crate::harness::{Answer, Server};
 const BODY: &str = r#"{"predictions":[1,2],"targets":[1,4]}"#;
 
 /// A body that gives some bytes and then nothing more, for ever.
-struct Stuck(Option<Bytes>);
+pub(crate) struct Stuck(pub(crate) Option<Bytes>);
 
 impl hyper::body::Body for Stuck {
     type Data = Bytes;
@@ -29,7 +29,7 @@ impl hyper::body::Body for Stuck {
     }
 }
 
-fn kind(answer: &Answer) -> (u16, String) {
+pub(crate) fn kind(answer: &Answer) -> (u16, String) {
     let kind = answer.json()["type"].as_str().unwrap().to_owned();
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     (answer.status().as_u16(), kind.trim_start_matches("/problems#").to_owned())

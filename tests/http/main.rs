@@ -16,6 +16,8 @@ mod examples;
 mod corners;
 /// The other routes: catalogue, documents, health, version.
 mod interface;
+/// API keys: who is admitted, for what, and how much of it.
+mod keys;
 /// Limits, headers and what surrounds a request.
 mod limits;
 /// Prometheus series.

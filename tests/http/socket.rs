@@ -7,18 +7,18 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const BODY: &str = r#"{"predictions":[1,2,3],"targets":[1,2,5]}"#;
 
 /// A running server, ended with the test.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    address: String,
-    log: Receiver<String>,
+    pub(crate) address: String,
+    pub(crate) log: Receiver<String>,
 }
 
 impl Running {
-    fn start(arguments: &[&str]) -> Running {
+    pub(crate) fn start(arguments: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_lossd"))
             .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
             .args(arguments)
@@ -42,18 +42,18 @@ impl Running {
         Running { address: address.to_owned(), child, log }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    fn wait(mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -78,7 +78,7 @@ fn head(length: usize) -> String {
 }
 
 /// Everything until the other side closes.
-fn rest(stream: &mut TcpStream) -> String {
+pub(crate) fn rest(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     stream.read_to_end(&mut text).unwrap();
     String::from_utf8(text).unwrap()
@@ -87,7 +87,7 @@ fn rest(stream: &mut TcpStream) -> String {
 #[test]
 fn a_request_that_is_there_is_answered_after_sigterm() {
     // Small bodies would take no place, and the job gauge would not show them.
-    let server = Running::start(&["--inline-bytes-max", "0"]);
+    let mut server = Running::start(&["--inline-bytes-max", "0"]);
     let mut stream = server.connect();
     let (first, second) = BODY.split_at(10);
     write!(stream, "{}{first}", head(BODY.len())).unwrap();
@@ -115,7 +115,7 @@ fn metrics(server: &Running) -> String {
 
 #[test]
 fn half_sent_requests_do_not_keep_the_server_from_ending() {
-    let server = Running::start(&["--drain-seconds", "0.3"]);
+    let mut server = Running::start(&["--drain-seconds", "0.3"]);
     let mut in_head = server.connect();
     write!(in_head, "POST /loss/mse HT").unwrap();
     let mut in_body = server.connect();
@@ -145,7 +145,7 @@ fn the_program_has_its_small_helpers() {
     let losses = run(&["losses"]);
     let table = String::from_utf8(losses.stdout).unwrap();
     assert!(losses.status.success() && table.lines().any(|line| line.starts_with("huber ")));
-    let server = Running::start(&[]);
+    let mut server = Running::start(&[]);
     assert!(run(&["probe", "--listen", &server.address]).status.success());
     let address = server.address.clone();
     server.signal("-TERM");

@@ -1,7 +1,11 @@
 # Two stages: build a static binary, ship nothing but that binary.
 #
 #   docker build --build-arg REVISION="$(git rev-parse --short HEAD)" -t lossd .
-#   docker run --rm -p 8080:8080 --read-only --cap-drop ALL --security-opt no-new-privileges lossd
+#   docker run --rm -e LOSSD_OPEN=true -p 127.0.0.1:8080:8080 \
+#     --read-only --cap-drop ALL --security-opt no-new-privileges lossd
+#
+# LOSSD_OPEN=true serves everyone who reaches the port, here this machine alone. For others mount a
+# file with API keys instead, and name it: -v ./keys.toml:/keys.toml:ro -e LOSSD_KEYS_FILE=/keys.toml
 
 FROM rust:1-bookworm AS build
 WORKDIR /src
@@ -45,6 +49,7 @@ COPY --from=build /lossd /lossd
 USER 65532:65532
 
 # Inside a container the loopback default would be out of reach; outside one it stays the safe default.
+# The server does not start like this until it is given keys, or told to serve everyone.
 ENV LOSSD_LISTEN=0.0.0.0:8080 \
     LOSSD_LOG_FORMAT=json
 EXPOSE 8080

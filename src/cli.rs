@@ -12,6 +12,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, Given};
 use crate::numeric::catalogue;
 use crate::service::Service;
+use crate::service::keys::file::{Scope, Table};
+use crate::service::keys::issue::{Issued, append, issue};
 use crate::wire;
 
 /// The loss-function server. Without a command it serves.
@@ -33,6 +35,39 @@ enum Command {
     Losses,
     /// Ask a server whether it is ready; the exit code tells
     Probe,
+    /// Make API keys
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key and print it, once, with the table for the keys file, which has only its hash
+    New(NewKey),
+}
+
+#[derive(Debug, clap::Args)]
+struct NewKey {
+    /// The name of the key in the file, the metrics and the log
+    #[arg(long)]
+    name: String,
+    /// What the key may be used for: evaluate, metrics or admin; may be said again
+    #[arg(long = "scope", default_value = "evaluate")]
+    scopes: Vec<Scope>,
+    /// Cost units per second: numbers in the inputs; without it there is no limit
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Cost units at once [default: twice the rate]
+    #[arg(long)]
+    burst: Option<f64>,
+    /// The largest share of the jobs at once, above 0 and at most 1 [default: 1]
+    #[arg(long)]
+    share: Option<f64>,
+    /// A keys file to append the table to, instead of printing it
+    #[arg(long)]
+    file: Option<PathBuf>,
 }
 
 /// The exit code for a command line or settings that are wrong.
@@ -57,6 +92,27 @@ pub fn run() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, 1),
         },
+        Some(Command::Key { command: KeyCommand::New(wanted) }) => match new_key(wanted) {
+            Ok(text) => match io::stdout().write_all(text.as_bytes()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error.to_string(), 1),
+            },
+            Err(error) => fail(&error, USAGE),
+        },
+    }
+}
+
+/// Makes a key, and says what to do with it.
+fn new_key(wanted: NewKey) -> Result<String, String> {
+    let NewKey { name, scopes, rate, burst, share, file } = wanted;
+    let Issued { key, table } =
+        issue(Table { name, scopes, rate, burst, share, ..Table::default() })?;
+    match file {
+        Some(path) => {
+            append(&path, &table)?;
+            Ok(format!("{key}\n\n# Its hash is in {} now.\n", path.display()))
+        }
+        None => Ok(format!("{key}\n\n# For the keys file:\n\n{}", table.to_toml())),
     }
 }
 
@@ -67,19 +123,28 @@ fn fail(error: &str, code: u8) -> ExitCode {
 }
 
 fn serve(config: Config) -> ExitCode {
-    if let Err(error) = start_log(&config) {
-        return fail(&error, USAGE);
+    let is_open = match start_log(&config).and_then(|()| config.is_open()) {
+        Ok(is_open) => is_open,
+        Err(error) => return fail(&error, USAGE),
+    };
+    let service = match Service::new(config) {
+        Ok(service) => service,
+        Err(error) => return fail(&error, USAGE),
+    };
+    if is_open {
+        let listen = &service.config.listen;
+        tracing::warn!("everyone who reaches {listen} is served, without keys, as --open says");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.threads().max(2))
-        .max_blocking_threads(config.threads())
+        .worker_threads(service.threads.max(2))
+        .max_blocking_threads(service.threads)
         .enable_all()
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.to_string(), 1),
     };
-    let served = runtime.block_on(wire::serve::serve(Service::new(config)));
+    let served = runtime.block_on(wire::serve::serve(service));
     // Work that nobody waits for any more must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(500));
     match served {

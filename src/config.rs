@@ -2,6 +2,7 @@
 //! under the same name. A flag wins over the environment, the environment over the file.
 
 use std::fs;
+use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub struct Described {
 }
 
 macro_rules! settings {
-    ($( $name:ident: $type:ty = $default:literal, $env:literal, $help:literal; )*) => {
+    ($( $(#[$parsed:meta])* $name:ident: $type:ty = $default:literal, $env:literal, $help:literal; )*) => {
         /// The settings as they were given; none where the default holds.
         #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -30,6 +31,7 @@ macro_rules! settings {
                 #[doc = $help]
                 #[arg(long, env = $env, global = true,
                       help = concat!($help, " [default: ", $default, "]"))]
+                $(#[$parsed])*
                 pub $name: Option<$type>,
             )*
         }
@@ -69,6 +71,12 @@ macro_rules! settings {
 settings! {
     listen: String = "127.0.0.1:8080", "LOSSD_LISTEN",
         "Address and port to listen on";
+    keys_file: String = "", "LOSSD_KEYS_FILE",
+        "TOML file with the API keys, which is read again when it changes; empty for none";
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_parser = clap::builder::BoolishValueParser::new())]
+    open: bool = false, "LOSSD_OPEN",
+        "Serve everyone on an address that is not loopback, without keys";
     body_bytes_max: usize = 67_108_864, "LOSSD_BODY_BYTES_MAX",
         "Largest body that is read, in bytes";
     jobs_max: usize = 64, "LOSSD_JOBS_MAX",
@@ -161,6 +169,28 @@ impl Config {
         Ok(())
     }
 
+    /// Whether everyone who reaches this machine is served.
+    ///
+    /// # Errors
+    /// If that is so and nobody said that it shall be, or the address is none.
+    pub fn is_open(&self) -> Result<bool, String> {
+        let listen = &self.listen;
+        let mut addresses = listen
+            .to_socket_addrs()
+            .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+        let is_local = addresses.all(|address| address.ip().to_canonical().is_loopback());
+        if is_local || !self.keys_file.is_empty() {
+            return Ok(false);
+        }
+        if self.open {
+            return Ok(true);
+        }
+        Err(format!(
+            "{listen} is not a loopback address, and there are no API keys: name a keys_file, or \
+             serve everyone with --open (LOSSD_OPEN=true)"
+        ))
+    }
+
     /// How many threads compute.
     pub fn threads(&self) -> usize {
         match self.threads {
@@ -238,6 +268,26 @@ mod tests {
         let error = Config::load(Given::default(), Some(&file)).unwrap_err();
         assert!(error.contains("jobs_maximum"), "{error}");
         fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn other_machines_are_served_with_keys_or_when_told_so() {
+        let is_open = |listen: &str, keys_file: &str, open| {
+            let (listen, keys_file) = (Some(listen.to_owned()), Some(keys_file.to_owned()));
+            Config::from(Given { listen, keys_file, open: Some(open), ..Given::default() })
+                .is_open()
+        };
+        for listen in ["127.0.0.1:0", "[::1]:0", "[::ffff:127.0.0.1]:0"] {
+            assert_eq!(is_open(listen, "", false), Ok(false), "{listen}");
+        }
+        for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+            let error = is_open(listen, "", false).unwrap_err();
+            assert!(error.contains(listen) && error.contains("--open"), "{error}");
+            assert_eq!(is_open(listen, "", true), Ok(true));
+            assert_eq!(is_open(listen, "keys.toml", false), Ok(false));
+            assert_eq!(is_open(listen, "keys.toml", true), Ok(false));
+        }
+        assert!(is_open("nowhere", "", true).is_err());
     }
 
     #[test]

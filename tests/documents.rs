@@ -65,7 +65,7 @@ fn the_metrics_are_up_to_date() {
     text.push_str(
         "\n`loss` is the canonical name, `route` a template such as `/loss/{name}` (`other` where none \
          matches), `reason` a code of [problems.md](problems.md), `stage` one of read, wait, decode, \
-         evaluate and encode.\n",
+         evaluate and encode, `key` the name of an API key in the keys file.\n",
     );
     up_to_date("metrics.md", &text);
 }

@@ -159,6 +159,14 @@ size=$(podman image inspect --format '{{.Size}}' "$image")
 [ "$size" -le "$largest" ] || fail "the image has $size bytes, more than $largest"
 say "image size: $((size / 1024)) KiB"
 
+# ---- refuse to serve everyone unless told so ----------------------------------------------------
+
+code=0
+podman run --rm --network host "$image" >"$work/log" 2>&1 9>&- || code=$?
+[ "$code" = 64 ] && grep -q -- --open "$work/log" \
+  || fail "without keys on every address the exit code is $code: $(cat "$work/log")"
+say "without keys and on every address it does not start"
+
 # ---- run, locked down --------------------------------------------------------------------------
 
 free_port() {

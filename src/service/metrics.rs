@@ -70,7 +70,7 @@ const fn described(
 }
 
 /// Every metric of ours, for the registry and the documents.
-pub const DESCRIBED: [Described; 15] = [
+pub const DESCRIBED: [Described; 17] = [
     described(
         "lossd_http_requests_total",
         "counter",
@@ -121,6 +121,18 @@ pub const DESCRIBED: [Described; 15] = [
         "Memory that requests and their answers are charged for.",
     ),
     described("lossd_memory_limit_bytes", "gauge", &[], "Memory that they may take."),
+    described(
+        "lossd_key_requests_total",
+        "counter",
+        &["key"],
+        "Requests that presented a valid API key, by the key's name.",
+    ),
+    described(
+        "lossd_key_cost_units_total",
+        "counter",
+        &["key"],
+        "Cost units, which are numbers in the inputs, that were charged to an API key.",
+    ),
 ];
 
 /// Every metric.
@@ -141,6 +153,8 @@ pub struct Metrics {
     connection_ends: IntCounterVec,
     /// Memory that requests are charged for.
     pub memory_charged: IntGauge,
+    /// Requests and cost units of each key.
+    keys: [IntCounterVec; 2],
 }
 
 /// The version of the program.
@@ -166,6 +180,7 @@ impl Metrics {
             connections: gauge(11),
             connection_ends: counters(12),
             memory_charged: gauge(13),
+            keys: [counters(15), counters(16)],
             registry,
         };
         let limit = gauge(8);
@@ -174,7 +189,7 @@ impl Metrics {
         memory.set(memory_limit as i64);
         let build = IntGaugeVec::new(opts(10), DESCRIBED[10].labels).expect("valid metric");
         build.with_label_values(&[VERSION, REVISION, level.name()]).set(1);
-        let collectors: [Box<dyn Collector>; 15] = [
+        let collectors: [Box<dyn Collector>; 17] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(stages),
@@ -190,6 +205,8 @@ impl Metrics {
             Box::new(metrics.connection_ends.clone()),
             Box::new(metrics.memory_charged.clone()),
             Box::new(memory),
+            Box::new(metrics.keys[0].clone()),
+            Box::new(metrics.keys[1].clone()),
         ];
         for collector in collectors {
             metrics.registry.register(collector).expect("every metric has a name of its own");
@@ -228,6 +245,11 @@ impl Metrics {
     /// Counts a connection that has ended.
     pub fn connection_ended(&self, reason: &str) {
         self.connection_ends.with_label_values(&[reason]).inc();
+    }
+
+    /// The requests and the cost units of a key: its series are there from now on.
+    pub fn of_key(&self, name: &str) -> [IntCounter; 2] {
+        self.keys.each_ref().map(|vec| vec.with_label_values(&[name]))
     }
 
     /// Counts an answered request.

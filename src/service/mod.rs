@@ -1,6 +1,7 @@
 //! The use of the mathematics: from a request to an answer, with limits and metrics. No HTTP.
 
 pub mod budget;
+pub mod keys;
 pub mod metrics;
 pub mod queue;
 pub mod refusal;
@@ -18,6 +19,7 @@ use crate::numeric::job::{Job, Outcome, Reduction};
 use crate::numeric::loss::Loss;
 use crate::numeric::simd::{Level, Number};
 use budget::Budget;
+use keys::KeyStore;
 use metrics::Metrics;
 use queue::Queue;
 use refusal::Refusal;
@@ -39,6 +41,8 @@ pub struct Service {
     pub budget: Budget,
     /// Who waits for a compute thread.
     pub queue: Queue,
+    /// The API keys; none if everyone is served.
+    pub keys: Option<Arc<KeyStore>>,
     draining: AtomicBool,
 }
 
@@ -80,8 +84,11 @@ impl Evaluate for f64 {
 }
 
 impl Service {
-    /// A service with these settings.
-    pub fn new(config: Config) -> Service {
+    /// A service with these settings, and the keys of the file that they name.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the keys file.
+    pub fn new(config: Config) -> Result<Service, String> {
         let level = config.simd_level();
         let threads = config.threads();
         let budget = Budget::new(match config.memory_bytes_max {
@@ -89,16 +96,21 @@ impl Service {
             bytes => bytes,
         });
         let metrics = Metrics::new(level, config.jobs_max, budget.total());
-        Service {
+        let keys = match config.keys_file.as_str() {
+            "" => None,
+            path => Some(Arc::new(KeyStore::open(path.into(), config.jobs_max, &metrics)?)),
+        };
+        Ok(Service {
             level,
             threads,
             metrics,
             places: Arc::new(Semaphore::new(config.jobs_max)),
             budget,
             queue: Queue::new(threads),
+            keys,
             draining: AtomicBool::new(false),
             config,
-        }
+        })
     }
 
     /// Stops being ready. Work that is there is still done.

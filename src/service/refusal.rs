@@ -1,5 +1,8 @@
 //! `Refusal`: why the service does not do what it is asked. No HTTP in it.
 
+use std::time::Duration;
+
+use super::keys::file::Scope;
 use crate::numeric::fault::Fault;
 
 /// Why a request is refused.
@@ -29,6 +32,27 @@ pub enum Refusal {
         word: String,
         /// The words that it takes.
         known: Vec<&'static str>,
+    },
+    /// There is no key, or it is not one of ours.
+    Unauthorized,
+    /// The key lacks the scope.
+    Forbidden(Scope),
+    /// Too many attempts from the same address were no keys.
+    TooManyFailures {
+        /// How long to wait.
+        wait: Duration,
+    },
+    /// The key has used up its rate.
+    OverRate {
+        /// Cost units per second.
+        rate: f64,
+        /// How long to wait.
+        wait: Duration,
+    },
+    /// The key holds its share of the jobs.
+    OverShare {
+        /// How many jobs that is.
+        jobs_max: usize,
     },
     /// Something is wrong with the numbers.
     Fault(Fault),

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -21,6 +20,7 @@ use tokio::time::timeout;
 use tower::Service as _;
 
 use super::App;
+use super::access::Peer;
 use super::framing;
 use super::guard::{Answering, Guarded, Patience, Phase};
 
@@ -30,10 +30,6 @@ const HEAD_BYTES_MAX: usize = 16_384;
 /// So much of a body that nobody reads is thrown away, so that its client reads the answer.
 const UNREAD_BYTES_MAX: usize = 65_536;
 const UNREAD_PATIENCE: Duration = Duration::from_millis(250);
-
-/// Where a request came from.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
 
 /// Sets what the kernel should do for a connection.
 ///

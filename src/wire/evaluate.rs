@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -25,6 +26,7 @@ use crate::numeric::loss::Loss;
 use crate::numeric::simd::{Level, Number};
 use crate::numeric::spare;
 use crate::service::budget::Charge;
+use crate::service::keys::{Admission, Key};
 use crate::service::metrics::Stage;
 use crate::service::request::{Dtype, Request, Scalars};
 use crate::service::{self, Evaluate, Service};
@@ -50,7 +52,7 @@ pub async fn evaluate(
 ) -> Result<Response, Problem> {
     let loss = find(name)?;
     let scalars = scalars(loss, query)?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
     let sure_json = is_json(&parts.headers)?;
     let declared = declared_length(&parts.headers);
@@ -61,7 +63,18 @@ pub async fn evaluate(
     // doing it.
     let is_small =
         !loss.grows_faster && declared.is_some_and(|length| length <= app.config.inline_bytes_max);
-    let mut admitted = if is_small { None } else { Some(Admitted::new(&app, declared)?) };
+    let key = parts.extensions.remove::<Arc<Key>>();
+    let limit = app.config.body_bytes_max;
+    let admit = |key: Arc<Key>| key.admit(declared, limit, !is_small, Instant::now());
+    let mut admission = key.map(admit).transpose()?;
+    let mut admitted = match (is_small, &mut admission) {
+        (true, _) => None,
+        // What finds no room is not charged.
+        (false, Some(admission)) => Some(
+            Admitted::new(&app, declared).inspect_err(|_| admission.correct(0, Instant::now()))?,
+        ),
+        (false, None) => Some(Admitted::new(&app, declared)?),
+    };
 
     let mut clock = Clock::start();
     let caller = caller_deadline(&parts.headers)?;
@@ -78,10 +91,11 @@ pub async fn evaluate(
     }
     clock.lap(Stage::Read);
 
-    let Some(mut admitted) = admitted else {
+    let Some(admitted) = admitted else {
         clock.lap(Stage::Wait);
-        let (text, timing) = work(&app, loss, scalars, &body, form, clock, &mut |_| Ok(()))?;
-        return Ok(response(&app, form, text, &timing, None));
+        let done = work(&app, loss, scalars, &body, form, clock, &mut |_| Ok(()))?;
+        correct(&mut admission, &done);
+        return Ok(response(&app, form, done.text, &done.timing, None));
     };
     let deadline = Deadline::now() + app.config.deadline();
     let deadline = caller.map_or(deadline, |caller| caller.min(deadline));
@@ -93,8 +107,9 @@ pub async fn evaluate(
     let waiting = Waiting::default();
     let flag = waiting.0.clone();
     let work = move || -> Result<_, Problem> {
-        // Held until the work is really done, whether or not somebody waits for it.
-        let _slot = slot;
+        // Held until the work is really done, whether or not somebody waits for it; the key's part
+        // longest, so that its share is of places that are free.
+        let (mut admission, mut admitted, _slot) = (admission, admitted, slot);
         let mut afford = |bytes| {
             if flag.is_raised() {
                 return Err(Problem::new(Code::DeadlineExceeded, "nobody waits for the answer"));
@@ -105,17 +120,18 @@ pub async fn evaluate(
             work(&service, loss, scalars, &body, form, clock, &mut afford)
         });
         spare::BYTES.give(body);
-        let (text, timing) = done?;
+        let done = done?;
+        correct(&mut admission, &done);
         // Only what the answer holds is left.
-        admitted.cover(text.bytes())?;
-        Ok((text, timing, admitted.into_charge()))
+        admitted.cover(done.text.bytes())?;
+        Ok((done, admitted.into_charge()))
     };
     let done = within(&app, deadline, tokio::task::spawn_blocking(work)).await?;
-    let (text, timing, charge) = done.map_err(|error| {
+    let (done, charge) = done.map_err(|error| {
         tracing::error!(loss = loss.card.name, error = ?error.to_string(), "an evaluation panicked");
         Problem::internal()
     })??;
-    Ok(response(&app, form, text, &timing, Some(charge)))
+    Ok(response(&app, form, done.text, &done.timing, Some(charge)))
 }
 
 /// A request that waits for its work. When it is dropped, because the client has gone or the time
@@ -156,7 +172,21 @@ fn response(
     response
 }
 
-/// From a body to an answer, and how long that took.
+/// Charges a key for what its request really was.
+fn correct(admission: &mut Option<Admission>, done: &Done) {
+    if let Some(admission) = admission {
+        admission.correct(done.elements, Instant::now());
+    }
+}
+
+/// An answer, how long it took and how many numbers it is of.
+struct Done {
+    text: Printed,
+    timing: String,
+    elements: usize,
+}
+
+/// From a body to an answer.
 fn work(
     app: &Service,
     loss: &'static Loss,
@@ -165,16 +195,16 @@ fn work(
     form: Form,
     mut clock: Clock,
     afford: Afford<'_>,
-) -> Result<(Printed, String), Problem> {
+) -> Result<Done, Problem> {
     // Jobs beside each other share the threads.
     let threads = (app.threads / app.queue.running().max(1)).max(1);
     let run = Run { loss, body, form, level: app.level, threads };
-    let done = run.respond(scalars, &mut clock, afford)?;
-    app.metrics.evaluated(loss.card.name, done.rows, done.elements);
+    let Written { text, rows, elements } = run.respond(scalars, &mut clock, afford)?;
+    app.metrics.evaluated(loss.card.name, rows, elements);
     for (stage, took) in &clock.laps {
         app.metrics.stage(*stage, *took);
     }
-    Ok((done.text, clock.server_timing()))
+    Ok(Done { text, timing: clock.server_timing(), elements })
 }
 
 /// A written answer and how much work it was.

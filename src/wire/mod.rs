@@ -1,5 +1,6 @@
 //! HTTP: every route on one page, and what lies around them.
 
+pub mod access;
 mod admission;
 mod connection;
 pub mod evaluate;
@@ -25,6 +26,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::service::Service;
+use crate::service::keys::file::Scope;
 use problem::{Code, Problem};
 
 /// What every handler shares.
@@ -57,11 +59,11 @@ pub const ROUTES: [Route; 11] = [
         "/loss/{name}",
         "POST",
         "evaluate a loss on a batch",
-        &[200, 400, 404, 406, 408, 413, 415, 422, 500, 503, 504],
+        &[200, 400, 401, 403, 404, 406, 408, 413, 415, 422, 429, 500, 503, 504],
     ),
     route("/loss/{name}", "GET", "the card of a loss", &[200, 404]),
     route("/loss", "GET", "the catalogue", &[200, 400]),
-    route("/metrics", "GET", "metrics in Prometheus's text format", &[200]),
+    route("/metrics", "GET", "metrics in Prometheus's text format", &[200, 401, 403, 429]),
     route("/healthz", "GET", "whether the process is alive", &[200]),
     route("/readyz", "GET", "whether the server takes work", &[200, 503]),
     route("/version", "GET", "name, version, revision and CPU level", &[200]),
@@ -77,11 +79,12 @@ pub const NO_ROUTE: &str = "other";
 /// The whole server, as one service that tests can call without a port.
 pub fn router(app: App) -> Router {
     expect_series(&app);
+    let evaluation = || access::guarded(post(evaluate::evaluate), Scope::Evaluate, &app);
     let on_main = app.config.operations_on_main;
-    let routes = if on_main { operations_routes() } else { Router::new() };
+    let routes = if on_main { operations_routes(&app) } else { Router::new() };
     let routes = routes
-        .route("/loss/{name}", post(evaluate::evaluate).get(catalogue::card))
-        .route("/v1/loss/{name}", post(evaluate::evaluate).get(catalogue::card))
+        .route("/loss/{name}", evaluation().get(catalogue::card))
+        .route("/v1/loss/{name}", evaluation().get(catalogue::card))
         .route("/loss", get(catalogue::list))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(page::docs))
@@ -94,13 +97,13 @@ pub fn router(app: App) -> Router {
 
 /// What operators ask, for a port of its own.
 pub fn operations(app: App) -> Router {
-    let routes = operations_routes().fallback(not_found);
+    let routes = operations_routes(&app).fallback(not_found);
     layered(routes.method_not_allowed_fallback(method_not_allowed), app)
 }
 
-fn operations_routes() -> Router<App> {
+fn operations_routes(app: &App) -> Router<App> {
     Router::new()
-        .route("/metrics", get(ops::metrics))
+        .route("/metrics", access::guarded(get(ops::metrics), Scope::Metrics, app))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/version", get(ops::version))

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use axum::body::Body;
@@ -13,9 +13,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use prometheus::IntGauge;
 
-use super::connection::Peer;
+use super::access::Peer;
 use super::problem::Problem;
 use super::{App, NO_ROUTE};
+use crate::service::keys::Key;
 
 /// The methods that have a label of their own; all others are `other`.
 pub const METHODS: [&str; 8] =
@@ -68,6 +69,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+    let key = response.extensions_mut().remove::<Arc<Key>>();
     let (status, took) = (response.status(), started.elapsed());
     app.metrics.answered(route, method, status.as_str(), took);
     let duration_ms = took.as_secs_f64() * 1e3;
@@ -75,6 +77,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
         request_id = id,
         trace_id = trace,
         peer,
+        key = key.as_ref().map(|key| tracing::field::debug(key.name())),
         route,
         method,
         status = status.as_u16(),

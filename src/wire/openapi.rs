@@ -49,6 +49,12 @@ pub fn build() -> Value {
             "Number": number_schema(),
             "Answer": answer_schema(),
             "Problem": problem_schema(),
+        }, "securitySchemes": {
+            "key": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "an API key, where the server has keys",
+            },
         }},
     })
 }
@@ -102,9 +108,17 @@ fn operation(path: &str, method: &str) -> Value {
     }
     responses.insert("200".into(), json!({"description": route.summary, "content": content}));
     responses.sort_keys();
+    if route.statuses.contains(&Code::Unauthorized.status()) {
+        operation["security"] = security();
+    }
     operation["parameters"] = json!(parameters);
     operation["responses"] = Value::Object(responses);
     operation
+}
+
+/// A key, or none where the server has no keys.
+fn security() -> Value {
+    json!([{}, {"key": []}])
 }
 
 fn evaluation_content() -> Value {
@@ -170,6 +184,7 @@ fn evaluation(card: &Card) -> Value {
         "summary": card.title,
         "description": card.summary,
         "operationId": card.name,
+        "security": security(),
         "requestBody": {
             "required": true,
             "content": {"application/json": {

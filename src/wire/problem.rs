@@ -1,6 +1,8 @@
 //! Problems: everything that can go wrong, as `application/problem+json` (RFC 9457). The only
 //! place that knows status codes.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -53,6 +55,10 @@ pub enum Code {
     BadSampleWeight,
     /// The mean is over nothing.
     EmptyMean,
+    /// No key, or one that is none of ours.
+    Unauthorized,
+    /// The key may not be used for this.
+    Forbidden,
     /// No loss of that name.
     UnknownLoss,
     /// No such route.
@@ -67,6 +73,8 @@ pub enum Code {
     BodyTooLarge,
     /// A body in a format that is not read.
     UnsupportedMediaType,
+    /// The key has used up its rate or its share, or too many attempts failed.
+    TooManyRequests,
     /// All places for work are taken.
     Busy,
     /// The server is stopping.
@@ -79,7 +87,7 @@ pub enum Code {
 
 impl Code {
     /// All kinds.
-    pub const ALL: [Code; 30] = [
+    pub const ALL: [Code; 33] = [
         Code::MalformedRequest,
         Code::MalformedJson,
         Code::DuplicateMember,
@@ -99,6 +107,8 @@ impl Code {
         Code::BadParameter,
         Code::BadSampleWeight,
         Code::EmptyMean,
+        Code::Unauthorized,
+        Code::Forbidden,
         Code::UnknownLoss,
         Code::NotFound,
         Code::MethodNotAllowed,
@@ -106,6 +116,7 @@ impl Code {
         Code::RequestTimeout,
         Code::BodyTooLarge,
         Code::UnsupportedMediaType,
+        Code::TooManyRequests,
         Code::Busy,
         Code::Draining,
         Code::DeadlineExceeded,
@@ -140,6 +151,8 @@ impl Code {
                 ("bad-sample-weight", 422, "A sample weight is negative, not finite or misplaced")
             }
             Code::EmptyMean => ("empty-mean", 422, "The mean is over nothing"),
+            Code::Unauthorized => ("unauthorized", 401, "There is no valid API key"),
+            Code::Forbidden => ("forbidden", 403, "The API key may not be used for this"),
             Code::UnknownLoss => ("unknown-loss", 404, "There is no loss of that name"),
             Code::NotFound => ("not-found", 404, "There is nothing at this address"),
             Code::MethodNotAllowed => ("method-not-allowed", 405, "This address has other methods"),
@@ -151,6 +164,7 @@ impl Code {
             Code::UnsupportedMediaType => {
                 ("unsupported-media-type", 415, "The body is in a format that is not read")
             }
+            Code::TooManyRequests => ("too-many-requests", 429, "Too much was asked for at once"),
             Code::Busy => ("busy", 503, "All places for work are taken"),
             Code::Draining => ("draining", 503, "The server is stopping"),
             Code::DeadlineExceeded => {
@@ -187,12 +201,14 @@ pub struct Problem {
     pub pointer: Option<String>,
     /// What to send instead.
     pub hint: Option<String>,
+    /// When to come back, in seconds.
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A problem without pointer and hint.
     pub fn new(code: Code, detail: impl Into<String>) -> Problem {
-        Problem { code, detail: detail.into(), pointer: None, hint: None }
+        Problem { code, detail: detail.into(), pointer: None, hint: None, retry_after: None }
     }
 
     /// The same problem with a pointer.
@@ -207,6 +223,16 @@ impl Problem {
     pub fn hint(mut self, hint: impl Into<String>) -> Problem {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Too much is asked for until some time has passed.
+    fn too_many(detail: impl Into<String>, wait: Duration) -> Problem {
+        /// What is owed for longer than a day is shown as a day.
+        const LONGEST: u64 = 24 * 60 * 60;
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() != 0));
+        let retry_after = Some(seconds.clamp(1, LONGEST));
+        Problem { retry_after, ..Problem::new(Code::TooManyRequests, detail) }
+            .hint("try again after the time in Retry-After")
     }
 
     /// A fault of ours, of which the client learns nothing.
@@ -260,7 +286,7 @@ impl From<Fault> for Problem {
             Place::Element(name, index) => Some(format!("/{name}{}", tokens(&index))),
             Place::Parameter(name, index) => Some(format!("/params/{name}{}", tokens(&index))),
         };
-        Problem { code, detail: fault.detail, pointer, hint: fault.hint }
+        Problem { code, detail: fault.detail, pointer, hint: fault.hint, retry_after: None }
     }
 }
 
@@ -268,6 +294,26 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {
             Refusal::Fault(fault) => fault.into(),
+            Refusal::Unauthorized => Problem::new(
+                Code::Unauthorized,
+                "this needs an API key of this server",
+            )
+            .hint("send `Authorization: Bearer lk_…`; whoever runs the server has `lossd key new`"),
+            Refusal::Forbidden(scope) => {
+                let detail = format!("this needs a key with the scope `{}`", scope.name());
+                Problem::new(Code::Forbidden, detail)
+            }
+            Refusal::TooManyFailures { wait } => {
+                Problem::too_many("too many keys from this address were not valid", wait)
+            }
+            Refusal::OverRate { rate, wait } => {
+                let detail = format!("the {rate} cost units per second of this key are used up");
+                Problem::too_many(detail, wait)
+            }
+            Refusal::OverShare { jobs_max } => {
+                let detail = format!("this key's share of the jobs is taken: {jobs_max} at once");
+                Problem::too_many(detail, Duration::ZERO)
+            }
             Refusal::Contradiction(name) => {
                 let detail = format!("`{name}` is said twice, differently, in query and body");
                 Problem::new(Code::Contradiction, detail)
@@ -321,11 +367,16 @@ impl IntoResponse for Problem {
         let media_type = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, media_type);
         match self.code {
-            Code::Busy | Code::Draining => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            Code::Busy | Code::Draining | Code::TooManyRequests => {
+                let seconds = self.retry_after.unwrap_or(1);
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Code::BodyTooLarge | Code::RequestTimeout => {
+            Code::Unauthorized => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Code::BodyTooLarge | Code::RequestTimeout | Code::Forbidden => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Code::UnsupportedMediaType => {

@@ -15,11 +15,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{interval, sleep, timeout};
 
-use super::connection::{self, Peer};
+use super::access::Peer;
+use super::connection;
 use super::guard::Patience;
 use super::{App, operations, router};
 use crate::numeric::spare;
-use crate::service::Service;
+use crate::service::{Service, keys};
 
 /// Connections of the operations port.
 const OPERATIONS_CONNECTIONS: usize = 32;
@@ -42,6 +43,7 @@ pub async fn serve(service: Service) -> io::Result<()> {
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     announce(&app, listener.local_addr()?, operations);
     tokio::spawn(release_spare_buffers());
+    tokio::spawn(keys::watch(app.clone()));
     let doors = Doors::new(config.connections(), config.connections_per_address_max);
     let connections = GracefulShutdown::new();
     tokio::select! {
@@ -166,7 +168,7 @@ async fn accept(
         tokio::spawn(async move {
             let _inside = inside;
             let _open = super::observe::InFlight::new(&app.metrics.connections);
-            let peer = Peer(address);
+            let peer = Peer(address.ip());
             let end = connection::serve(stream, peer, router, app.clone(), patience, watcher).await;
             app.metrics.connection_ended(end);
         });

@@ -274,7 +274,7 @@ fn operations_have_a_port_that_a_full_house_does_not_reach() {
 
 #[test]
 fn after_sigterm_the_server_is_not_ready_but_serves_for_a_while() {
-    let server = Running::start(&["--lame-duck-seconds", "1", "--drain-seconds", "1"]);
+    let mut server = Running::start(&["--lame-duck-seconds", "1", "--drain-seconds", "1"]);
     let mut stream = server.connect();
     write!(stream, "{}{BODY}", head(BODY.len())).unwrap();
     assert!(next_head(&mut stream).starts_with("HTTP/1.1 200"));

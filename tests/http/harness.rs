@@ -35,7 +35,8 @@ impl Server {
     }
 
     pub(crate) fn with(given: Given) -> Server {
-        let service = Arc::new(Service::new(Config::from(given)));
+        let service = Service::new(Config::from(given)).expect("the keys file is right");
+        let service = Arc::new(service);
         Server::around(router(service.clone()), service)
     }
 

@@ -168,6 +168,8 @@ fn the_openapi_document_has_every_route_and_loss() {
     assert_eq!(document["openapi"], json!("3.1.0"));
     for route in &ROUTES {
         let operation = &document["paths"][route.path][route.method.to_lowercase()];
+        let is_guarded = route.statuses.contains(&401);
+        assert_eq!(operation["security"].is_array(), is_guarded, "{}", route.path);
         for status in route.statuses {
             let response = &operation["responses"][status.to_string()];
             assert!(response.is_object(), "{} {} {status}", route.method, route.path);

@@ -18,7 +18,7 @@ use crate::harness::{Answer, Server};
 const BODY: &str = r#"{"predictions":[1,2],"targets":[1,4]}"#;
 
 /// A body that gives some bytes and then nothing more, for ever.
-struct Stuck(Option<Bytes>);
+pub(crate) struct Stuck(pub(crate) Option<Bytes>);
 
 impl hyper::body::Body for Stuck {
     type Data = Bytes;
@@ -32,7 +32,7 @@ impl hyper::body::Body for Stuck {
     }
 }
 
-fn kind(answer: &Answer) -> (u16, String) {
+pub(crate) fn kind(answer: &Answer) -> (u16, String) {
     let kind = answer.json()["type"].as_str().unwrap().to_owned();
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     (answer.status().as_u16(), kind.trim_start_matches("/problems#").to_owned())
@@ -172,13 +172,15 @@ fn the_callers_deadline_holds_and_work_stops_that_nobody_waits_for() {
     let rows = vec![row; 1000].join(",");
     let body = format!("{{\"input1\":[{rows}],\"input2\":[{rows}]}}");
     let started = Instant::now();
+    assert_eq!(within("20000", "/loss/info_nce", body.clone()).status(), 200);
+    let whole = started.elapsed();
+    let started = Instant::now();
     let answer = within("100", "/loss/info_nce", body);
     assert_eq!(kind(&answer), (504, "deadline-exceeded".to_owned()));
-    assert!(started.elapsed() < Duration::from_millis(400));
     while server.service.queue.running() != 0 {
-        assert!(started.elapsed() < Duration::from_millis(600), "the work goes on");
         thread::sleep(Duration::from_millis(1));
     }
+    assert!(started.elapsed() < whole / 2, "the work goes on: {:?}", started.elapsed());
     assert_eq!(server.service.budget.charged(), 0);
 }
 

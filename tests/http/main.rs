@@ -18,6 +18,8 @@ mod corners;
 mod connections;
 /// The other routes: catalogue, documents, health, version.
 mod interface;
+/// API keys: who is admitted, for what, and how much of it.
+mod keys;
 /// Limits, headers and what surrounds a request.
 mod limits;
 /// Prometheus series.

@@ -30,7 +30,8 @@ fn value(server: &Server, name: &str) -> f64 {
 fn every_series_exists_before_the_first_request() {
     let server = Server::new();
     let names: BTreeSet<String> = series(&server).into_iter().map(|(name, _)| name).collect();
-    for metric in &DESCRIBED {
+    // Those of keys are there for the keys that there are.
+    for metric in DESCRIBED.iter().filter(|metric| metric.labels != ["key"]) {
         assert!(names.iter().any(|name| name.starts_with(metric.name)), "{}", metric.name);
     }
     for loss in catalogue::all() {

@@ -11,7 +11,7 @@ use crate::running::{BODY, PATIENCE, Running, get, head, rest};
 #[test]
 fn a_request_that_is_there_is_answered_after_sigterm() {
     // Small bodies would take no place, and the job gauge would not show them.
-    let server = Running::start(&["--inline-bytes-max", "0"]);
+    let mut server = Running::start(&["--inline-bytes-max", "0"]);
     let mut stream = server.connect();
     let (first, second) = BODY.split_at(10);
     write!(stream, "{}{first}", head(BODY.len())).unwrap();
@@ -33,7 +33,7 @@ fn a_request_that_is_there_is_answered_after_sigterm() {
 
 #[test]
 fn half_sent_requests_do_not_keep_the_server_from_ending() {
-    let server = Running::start(&["--drain-seconds", "0.3"]);
+    let mut server = Running::start(&["--drain-seconds", "0.3"]);
     let mut in_head = server.connect();
     write!(in_head, "POST /loss/mse HT").unwrap();
     let mut in_body = server.connect();
@@ -63,7 +63,7 @@ fn the_program_has_its_small_helpers() {
     let losses = run(&["losses"]);
     let table = String::from_utf8(losses.stdout).unwrap();
     assert!(losses.status.success() && table.lines().any(|line| line.starts_with("huber ")));
-    let server = Running::start(&[]);
+    let mut server = Running::start(&[]);
     assert!(run(&["probe", "--listen", &server.address]).status.success());
     let address = server.address.clone();
     server.signal("-TERM");

@@ -104,13 +104,13 @@ async fn answer(
     router: Router,
     app: App,
 ) -> Result<Response<WhileSent>, Infallible> {
-    let fault = framing::fault(&request);
+    let problem = framing::fault(&request);
     let left = Arc::new(Mutex::new(None));
     let mut request =
         request.map(|body| Body::new(Received { body: Some(body), left: left.clone() }));
     request.extensions_mut().insert(peer);
-    let is_faulty = fault.is_some();
-    if let Some(problem) = fault {
+    let is_ambiguous = problem.is_some();
+    if let Some(problem) = problem {
         request.extensions_mut().insert(problem);
     }
     let mut router = router;
@@ -119,10 +119,10 @@ async fn answer(
     let unread = left.lock().unwrap_or_else(PoisonError::into_inner).take();
     let is_read = match unread {
         None => true,
-        Some(_) if is_faulty => false,
+        Some(_) if is_ambiguous || response.headers().contains_key(header::CONNECTION) => false,
         Some(body) => timeout(UNREAD_PATIENCE, throw_away(body)).await.is_ok_and(|is_read| is_read),
     };
-    if !is_read || is_faulty || app.is_draining() {
+    if !is_read || is_ambiguous || app.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| WhileSent { body, _answering: answering }))

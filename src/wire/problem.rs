@@ -366,18 +366,17 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         let media_type = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, media_type);
+        // A stranger's body is not even read to be thrown away.
+        if matches!(self.code, Code::Unauthorized | Code::Forbidden | Code::TooManyRequests) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         match self.code {
             Code::Busy | Code::Draining | Code::TooManyRequests => {
                 let seconds = self.retry_after.unwrap_or(1);
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Code::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Code::BodyTooLarge | Code::RequestTimeout | Code::Forbidden => {
-                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Code::UnsupportedMediaType => {
                 headers.insert("accept-post", HeaderValue::from_static("application/json"));

@@ -139,7 +139,6 @@ fn a_full_queue_is_a_503_before_the_body_is_read() {
     let request = Request::post("/loss/mse").header(header::CONTENT_LENGTH, 20_000);
     let answer = server.send(request.body(body).unwrap());
     assert_eq!(kind(&answer), (503, "busy".to_owned()));
-    assert_eq!(answer.header("connection"), Some("close"));
     drop(slots);
     for answer in waiting {
         assert_eq!(answer.join().unwrap().status(), 200);

@@ -14,7 +14,7 @@ const LARGE_BYTES: usize = 1 << 20;
 /// are all served.
 const LARGE_WAITING: usize = 8;
 /// So long a queue of short jobs may be in time.
-const SHORT_WAIT: Duration = Duration::from_millis(25);
+const SHORT_WAIT: Duration = Duration::from_millis(10);
 /// The share that the last job has in the mean time of jobs.
 const NEWEST: u64 = 16;
 
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn short_jobs_may_wait_in_greater_number() {
-        assert_eq!(queue(Duration::from_millis(10)).lines[0].most(2), 5);
+        assert_eq!(queue(Duration::from_millis(1)).lines[0].most(2), 20);
         assert_eq!(queue(Duration::from_millis(100)).lines[0].most(1), 1);
         assert_eq!(queue(Duration::from_millis(100)).lines[1].most(1), LARGE_WAITING);
     }

@@ -101,6 +101,11 @@ fn operation(path: &str, method: &str) -> Value {
     let mut content = json!({media_type: {"schema": {"type": if media_type == "application/json" { "object" } else { "string" }}}});
     if method == "POST" {
         content = evaluation_content();
+        parameters.push(json!({
+            "name": "X-Request-Timeout-Ms", "in": "header",
+            "description": "how long the caller waits, in milliseconds",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 86_400_000},
+        }));
         operation["requestBody"] = json!({
             "required": true,
             "content": {"application/json": {"schema": {"type": "object"}}},

@@ -1,8 +1,8 @@
 //! The queue for the compute threads. Who would wait long is refused at once, before its body is
 //! read if possible: under overload all that a longer queue adds is waiting.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
@@ -24,6 +24,8 @@ pub struct Queue {
     slots: Arc<Semaphore>,
     /// Those of small jobs and of large ones.
     lines: [Arc<Line>; 2],
+    /// When a job last began or ended.
+    moved: Arc<Mutex<Instant>>,
 }
 
 /// One line of the queue.
@@ -38,6 +40,7 @@ struct Line {
 /// A place on a thread, until this is dropped.
 pub struct Slot {
     line: Arc<Line>,
+    moved: Arc<Mutex<Instant>>,
     since: Instant,
     _free: OwnedSemaphorePermit,
 }
@@ -51,7 +54,20 @@ impl Queue {
             Arc::new(Line { least, waiting: AtomicUsize::new(0), mean })
         };
         let lines = [line(threads), line(threads.max(LARGE_WAITING))];
-        Queue { threads, slots: Arc::new(Semaphore::new(threads)), lines }
+        let moved = Arc::new(Mutex::new(Instant::now()));
+        Queue { threads, slots: Arc::new(Semaphore::new(threads)), lines, moved }
+    }
+
+    /// Whether every thread has been at the same job for longer than this.
+    pub fn is_stalled(&self, after: Duration) -> bool {
+        let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        self.slots.available_permits() == 0 && after < moved.elapsed()
+    }
+
+    fn begin(&self, line: &Arc<Line>, free: OwnedSemaphorePermit) -> Slot {
+        let since = Instant::now();
+        note(&self.moved, since);
+        Slot { line: line.clone(), moved: self.moved.clone(), since, _free: free }
     }
 
     /// How many jobs run.
@@ -76,9 +92,8 @@ impl Queue {
     /// If there are no threads any more.
     pub async fn slot(&self, bytes: usize) -> Result<Option<Slot>, AcquireError> {
         let line = self.line(bytes);
-        let slot = |free| Slot { line: line.clone(), since: Instant::now(), _free: free };
         if let Ok(free) = self.slots.clone().try_acquire_owned() {
-            return Ok(Some(slot(free)));
+            return Ok(Some(self.begin(line, free)));
         }
         let most = line.most(self.threads);
         let joined = line.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
@@ -88,7 +103,7 @@ impl Queue {
             return Ok(None);
         }
         let _waiting = Waiting(&line.waiting);
-        self.slots.clone().acquire_owned().await.map(|free| Some(slot(free)))
+        self.slots.clone().acquire_owned().await.map(|free| Some(self.begin(line, free)))
     }
 }
 
@@ -108,7 +123,12 @@ impl Drop for Slot {
         // Two jobs that end at once may lose one of them from the mean, which is only a mean.
         let new = mean - mean / NEWEST + took / NEWEST;
         self.line.mean.store(new, Ordering::Relaxed);
+        note(&self.moved, Instant::now());
     }
+}
+
+fn note(moved: &Mutex<Instant>, now: Instant) {
+    *moved.lock().unwrap_or_else(PoisonError::into_inner) = now;
 }
 
 /// One that waits, until this is dropped.

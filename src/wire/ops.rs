@@ -12,10 +12,15 @@ pub async fn healthz() -> Response {
     answer("text/plain; charset=utf-8", "ok\n")
 }
 
-/// The server takes work, unless it is stopping. Being busy does not make it unready.
+/// The server takes work, unless it is stopping or its threads have stalled. Being busy does not
+/// make it unready.
 pub async fn readyz(State(app): State<App>) -> Response {
     if app.is_draining() {
         return Problem::new(Code::Draining, "the server is stopping").into_response();
+    }
+    if app.queue.is_stalled(app.config.deadline()) {
+        let detail = "every thread that computes has been at one job for longer than any may take";
+        return Problem::new(Code::Busy, detail).into_response();
     }
     answer("text/plain; charset=utf-8", "ready\n")
 }

@@ -149,8 +149,12 @@ fn a_full_queue_is_a_503_before_the_body_is_read() {
 fn an_answer_that_is_not_ready_in_time_is_a_504() {
     let server = Server::with(Given { deadline_seconds: Some(0.2), ..Given::default() });
     let slots = all_slots(&server);
+    assert_eq!(server.get("/readyz").status(), 200);
     assert_eq!(kind(&server.post("/loss/mse", BODY)), (504, "deadline-exceeded".to_owned()));
+    // Threads that are at one job for longer than any may take have stalled.
+    assert_eq!(kind(&server.get("/readyz")), (503, "busy".to_owned()));
     drop(slots);
+    assert_eq!(server.get("/readyz").status(), 200);
     assert_eq!(server.post("/loss/mse", BODY).status(), 200);
 }
 

@@ -23,6 +23,7 @@ use super::App;
 use super::access::Peer;
 use super::framing;
 use super::guard::{Answering, Guarded, Patience, Phase};
+use super::holding::Holding;
 
 /// Most headers that a request may have, and most bytes of them.
 const HEADERS_MAX: usize = 64;
@@ -103,7 +104,7 @@ async fn answer(
     peer: Peer,
     router: Router,
     app: App,
-) -> Result<Response<WhileSent>, Infallible> {
+) -> Result<Response<Holding<Body, Answering>>, Infallible> {
     let problem = framing::fault(&request);
     let left = Arc::new(Mutex::new(None));
     let mut request =
@@ -125,7 +126,8 @@ async fn answer(
     if !is_read || is_ambiguous || app.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| WhileSent { body, _answering: answering }))
+    // The connection is busy as long as the answer is not sent.
+    Ok(response.map(|body| Holding::new(body, answering)))
 }
 
 /// Reads a body that is not too long, and says whether it was read to its end.
@@ -180,31 +182,5 @@ impl Drop for Received {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
             *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
         }
-    }
-}
-
-/// An answer's body: the connection is busy as long as it is not sent.
-struct WhileSent {
-    body: Body,
-    _answering: Answering,
-}
-
-impl HttpBody for WhileSent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

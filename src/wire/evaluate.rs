@@ -6,14 +6,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{self, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use http_body_util::Full;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::admission::{Admitted, queue_is_full, receive, too_large};
+use super::holding::Holding;
 use super::json::answer::{Printed, print, print_plain};
 use super::json::number::FromLiteral;
 use super::json::print::Print;
@@ -156,10 +158,10 @@ fn response(
     timing: &str,
     charge: Option<Charge>,
 ) -> Response {
-    let body = match (text, charge) {
-        (Printed::Whole(text), None) => Body::from(text),
-        (Printed::Whole(text), Some(charge)) => pieces::charged(text, charge),
-        (Printed::InPieces(text), charge) => pieces::body(text, app.clone(), charge),
+    // The memory of the answer is charged as long as it is not sent.
+    let body = match text {
+        Printed::Whole(text) => Body::new(Holding::new(Full::<Bytes>::from(text), charge)),
+        Printed::InPieces(text) => Body::new(Holding::new(pieces::body(text, app.clone()), charge)),
     };
     let media_type = match form {
         Form::Json => "application/json",

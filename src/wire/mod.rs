@@ -6,6 +6,7 @@ mod connection;
 pub mod evaluate;
 mod framing;
 mod guard;
+mod holding;
 pub mod json;
 pub mod problem;
 pub mod catalogue;

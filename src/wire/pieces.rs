@@ -2,65 +2,32 @@
 //! threads, so that a client that reads slowly holds none of them.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes, HttpBody};
-use http_body_util::Full;
-use hyper::body::{Frame, SizeHint};
+use axum::body::{Bytes, HttpBody};
+use hyper::body::Frame;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::App;
 use super::json::answer::Pieces;
-use crate::service::budget::Charge;
 use crate::service::metrics::Stage;
 
-/// A body whose memory is charged as long as it is not sent.
-pub fn charged(text: Vec<u8>, charge: Charge) -> Body {
-    Body::new(Charged { body: text.into(), _charge: charge })
-}
-
-struct Charged {
-    body: Full<Bytes>,
-    _charge: Charge,
-}
-
-impl HttpBody for Charged {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A body of pieces, whose memory is charged as long as they are not all sent.
-pub fn body(pieces: Arc<dyn Pieces>, app: App, charge: Option<Charge>) -> Body {
+/// A body of pieces.
+pub fn body(pieces: Arc<dyn Pieces>, app: App) -> InPieces {
     // One for each thread.
     let ahead = app.threads;
     let took = Duration::ZERO;
     let printing = VecDeque::new();
-    Body::new(InPieces { pieces, app, _charge: charge, ahead, next: 0, printing, took })
+    InPieces { pieces, app, ahead, next: 0, printing, took }
 }
 
-struct InPieces {
+/// An answer that is printed while it is sent.
+pub struct InPieces {
     pieces: Arc<dyn Pieces>,
     app: App,
-    _charge: Option<Charge>,
     /// How many pieces are printed ahead.
     ahead: usize,
     /// The first piece that nobody prints yet.

@@ -211,10 +211,9 @@ impl Pointwise<2, 1> for Huber {
     fn at<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let d = p - t;
         let delta = R::of(self.delta);
-        let far = delta < d.abs();
-        let linear = delta * (d.abs() - delta * R::of(0.5));
-        let quadratic = d * d * R::of(0.5);
-        (pick(far, linear, quadratic), [pick(far, d.sign() * delta, d)])
+        // The difference held within delta is the slope, and the area under it the loss.
+        let held = pick(d < -delta, -delta, pick(delta < d, delta, d));
+        (held * (d - held * R::of(0.5)), [held])
     }
 }
 

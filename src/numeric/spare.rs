@@ -2,6 +2,7 @@
 //! times what a kernel does, and given back to the system when nobody has used them for a while.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::simd::Number;
@@ -10,7 +11,7 @@ use super::simd::Number;
 const LEAST_BYTES: usize = 1 << 17;
 /// How many buffers of one type are kept, and how many bytes they have in all.
 const KEPT: usize = 8;
-const KEPT_BYTES: usize = 1 << 28;
+const KEPT_BYTES_MAX: usize = 1 << 28;
 
 /// Bytes of requests.
 pub static BYTES: Spare<u8> = Spare::new();
@@ -18,6 +19,14 @@ pub static BYTES: Spare<u8> = Spare::new();
 pub static SINGLES: Spare<f32> = Spare::new();
 /// Numbers in double precision.
 pub static DOUBLES: Spare<f64> = Spare::new();
+
+/// How many bytes are kept of each type.
+static KEPT_BYTES: AtomicUsize = AtomicUsize::new(KEPT_BYTES_MAX);
+
+/// Keeps no more than so many bytes of each type from now on.
+pub fn keep_at_most(bytes: usize) {
+    KEPT_BYTES.store(bytes.min(KEPT_BYTES_MAX), Ordering::Relaxed);
+}
 
 /// Frees every buffer that has not been used for so long.
 pub fn release(unused_for: Duration) {
@@ -82,13 +91,14 @@ impl<T: Copy + Default> Spare<T> {
     /// Keeps a buffer for later, in the place of those that have waited longest if there are many.
     pub fn give(&self, buffer: Vec<T>) {
         let bytes = |buffer: &Vec<T>| buffer.capacity() * size_of::<T>();
-        if !(LEAST_BYTES..=KEPT_BYTES).contains(&bytes(&buffer)) {
+        let most = KEPT_BYTES.load(Ordering::Relaxed);
+        if !(LEAST_BYTES..=most).contains(&bytes(&buffer)) {
             return;
         }
         let Ok(mut kept) = self.kept.lock() else { return };
         // The oldest is the first.
         while kept.len() == KEPT
-            || KEPT_BYTES < bytes(&buffer) + kept.iter().map(|(_, b)| bytes(b)).sum::<usize>()
+            || most < bytes(&buffer) + kept.iter().map(|(_, b)| bytes(b)).sum::<usize>()
         {
             kept.remove(0);
         }
@@ -123,9 +133,9 @@ mod tests {
 
         (0..2 * KEPT).for_each(|_| spare.give(vec![0; LEAST_BYTES]));
         assert_eq!(spare.kept.lock().unwrap().len(), KEPT);
-        spare.give(vec![0; KEPT_BYTES - LEAST_BYTES]);
+        spare.give(vec![0; KEPT_BYTES_MAX - LEAST_BYTES]);
         assert_eq!(spare.kept.lock().unwrap().len(), 2, "the others would be too many bytes");
-        spare.give(vec![0; KEPT_BYTES + 1]);
+        spare.give(vec![0; KEPT_BYTES_MAX + 1]);
         assert_eq!(spare.kept.lock().unwrap().len(), 2, "it alone would be too many");
         (0..2 * KEPT).for_each(|_| spare.give(vec![0; LEAST_BYTES]));
         spare.release(Duration::from_hours(1));

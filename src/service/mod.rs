@@ -18,6 +18,7 @@ use crate::numeric::fault::Fault;
 use crate::numeric::job::{Job, Outcome, Reduction};
 use crate::numeric::loss::Loss;
 use crate::numeric::simd::{Level, Number};
+use crate::numeric::spare;
 use budget::Budget;
 use keys::KeyStore;
 use metrics::Metrics;
@@ -95,6 +96,8 @@ impl Service {
             0 => budget::half_of_memory(),
             bytes => bytes,
         });
+        // What is kept for the next request comes on top of what requests are charged.
+        spare::keep_at_most(budget.total() / 16);
         let metrics = Metrics::new(level, config.jobs_max, budget.total());
         let keys = match config.keys_file.as_str() {
             "" => None,

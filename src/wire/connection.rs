@@ -1,21 +1,22 @@
-//! One connection: HTTP/1.1 under the guard, and what every request and answer on it gets.
+//! One connection: its handshake, HTTP/1.1 under the guard, and what every request and answer gets.
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tower::Service as _;
 
@@ -23,10 +24,12 @@ use super::App;
 use super::access::Peer;
 use super::framing;
 use super::guard::{Answering, Guarded, Patience, Phase};
+use super::http2;
+use super::tls::{self, Tls};
 
 /// Most headers that a request may have, and most bytes of them.
 const HEADERS_MAX: usize = 64;
-const HEAD_BYTES_MAX: usize = 16_384;
+pub const HEAD_BYTES_MAX: usize = 16_384;
 /// So much of a body that nobody reads is thrown away, so that its client reads the answer.
 const UNREAD_BYTES_MAX: usize = 65_536;
 const UNREAD_PATIENCE: Duration = Duration::from_millis(250);
@@ -50,42 +53,81 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// What the connections of a port are served with.
+#[derive(Clone)]
+pub struct Host {
+    /// The routes.
+    pub router: Router,
+    /// What handlers share.
+    pub app: App,
+    /// How long clients may take.
+    pub patience: Patience,
+    /// Changes when connections should end.
+    pub stop: watch::Receiver<()>,
+}
+
 /// Serves a connection until it ends, and says how it ended.
 pub async fn serve(
     stream: TcpStream,
     peer: Peer,
-    router: Router,
-    app: App,
-    patience: Patience,
-    watcher: Watcher,
+    host: Host,
+    tls: Option<Arc<Tls>>,
 ) -> &'static str {
+    let Some(tls) = tls else { return http1(stream, peer, host).await };
+    match timeout(host.patience.first_byte, tls.accept(stream)).await {
+        Ok(Ok(stream)) if tls::is_http2(&stream) => http2::serve(stream, peer, host).await,
+        Ok(Ok(stream)) => http1(stream, peer, host).await,
+        Ok(Err(error)) => {
+            tracing::debug!(error = ?error.to_string(), "a handshake failed");
+            "handshake"
+        }
+        Err(_) => "handshake",
+    }
+}
+
+async fn http1<S>(stream: S, peer: Peer, host: Host) -> &'static str
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Host { router, app, patience, mut stop } = host;
     let phase = Phase::new();
     let io = TokioIo::new(Guarded::new(stream, phase.clone(), patience));
     let service = service_fn(move |request| {
         let answering = phase.answering();
-        answer(request, answering, peer, router.clone(), app.clone())
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // The guard has the time for a head apart from the time between requests.
-        .header_read_timeout(None)
-        .max_headers(HEADERS_MAX)
-        .max_header_size(HEAD_BYTES_MAX)
-        .serve_connection(io, service);
-    match watcher.watch(connection).await {
-        Ok(()) => "done",
-        Err(error) => {
-            tracing::debug!(error = ?error.to_string(), "a connection ended early");
-            reason(&error)
+        let answer = answer(request, peer, router.clone(), app.clone());
+        async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| WhileSent { body, _answering: answering }))
         }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            // The guard has the time for a head apart from the time between requests.
+            .header_read_timeout(None)
+            .max_headers(HEADERS_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
+            .serve_connection(io, service)
+    );
+    let end = loop {
+        tokio::select! {
+            end = &mut connection => break end,
+            Ok(()) = stop.changed() => connection.as_mut().graceful_shutdown(),
+        }
+    };
+    match end {
+        Ok(()) => "done",
+        Err(error) => reason(&error),
     }
 }
 
 /// How connections end, as the metrics name it.
-pub const ENDS: [&str; 6] =
-    ["done", "malformed", "timeout", "incomplete", "broken", "address-limit"];
+pub const ENDS: [&str; 7] =
+    ["done", "malformed", "timeout", "incomplete", "broken", "address-limit", "handshake"];
 
-fn reason(error: &hyper::Error) -> &'static str {
+/// How a connection ended that ended early.
+pub fn reason(error: &hyper::Error) -> &'static str {
+    tracing::debug!(error = ?error.to_string(), "a connection ended early");
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
     let is_late = source.is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut);
     match error {
@@ -97,14 +139,14 @@ fn reason(error: &hyper::Error) -> &'static str {
 }
 
 /// Answers one request.
-async fn answer(
+pub async fn answer(
     request: Request<Incoming>,
-    answering: Answering,
     peer: Peer,
     router: Router,
     app: App,
-) -> Result<Response<WhileSent>, Infallible> {
+) -> Result<Response<Body>, Infallible> {
     let problem = framing::fault(&request);
+    let is_http2 = request.version() == Version::HTTP_2;
     let left = Arc::new(Mutex::new(None));
     let mut request =
         request.map(|body| Body::new(Received { body: Some(body), left: left.clone() }));
@@ -122,10 +164,13 @@ async fn answer(
         Some(_) if is_ambiguous || response.headers().contains_key(header::CONNECTION) => false,
         Some(body) => timeout(UNREAD_PATIENCE, throw_away(body)).await.is_ok_and(|is_read| is_read),
     };
-    if !is_read || is_ambiguous || app.is_draining() {
+    if is_http2 {
+        // There it ends with a frame, and a body that is not read with its stream.
+        response.headers_mut().remove(header::CONNECTION);
+    } else if !is_read || is_ambiguous || app.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| WhileSent { body, _answering: answering }))
+    Ok(response)
 }
 
 /// Reads a body that is not too long, and says whether it was read to its end.

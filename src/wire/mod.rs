@@ -6,6 +6,7 @@ mod connection;
 pub mod evaluate;
 mod framing;
 mod guard;
+mod http2;
 pub mod json;
 pub mod problem;
 pub mod catalogue;
@@ -15,6 +16,7 @@ mod pieces;
 pub mod ops;
 pub mod observe;
 pub mod serve;
+pub mod tls;
 
 use std::sync::Arc;
 

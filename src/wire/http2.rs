@@ -23,7 +23,8 @@ use super::guard::{Guarded, Patience, Phase, for_reading};
 const STREAMS: u32 = 32;
 /// Requests that a client has taken back, or the server has, before the connection is ended.
 const RESETS_BY_CLIENT: usize = 20;
-const RESETS_BY_SERVER: usize = 64;
+/// The server refuses what is over `STREAMS`, and clients begin with up to 100 before they know it.
+const RESETS_BY_SERVER: usize = 128;
 /// So much of a request may be under way before the server has looked at it, and of all requests.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 2 << 20;

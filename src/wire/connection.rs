@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower::Service as _;
 
 use super::App;
@@ -159,18 +159,30 @@ pub async fn answer(
     let mut response = router.call(request).await?;
     // The lock is held for as long as it takes to look.
     let unread = left.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if is_http2 {
+        // There a connection ends with a frame, and a body that is not wanted with its stream.
+        response.headers_mut().remove(header::CONNECTION);
+        if let Some(body) = unread {
+            tokio::spawn(keep(body));
+        }
+        return Ok(response);
+    }
     let is_read = match unread {
         None => true,
         Some(_) if is_ambiguous || response.headers().contains_key(header::CONNECTION) => false,
         Some(body) => timeout(UNREAD_PATIENCE, throw_away(body)).await.is_ok_and(|is_read| is_read),
     };
-    if is_http2 {
-        // There it ends with a frame, and a body that is not read with its stream.
-        response.headers_mut().remove(header::CONNECTION);
-    } else if !is_read || is_ambiguous || app.is_draining() {
+    if !is_read || is_ambiguous || app.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// Keeps a body of HTTP/2, unread, until its client has had time to read the answer. The stream is
+/// reset when the body is dropped, and some clients would no longer look at an answer then.
+async fn keep(body: Incoming) {
+    sleep(UNREAD_PATIENCE).await;
+    drop(body);
 }
 
 /// Reads a body that is not too long, and says whether it was read to its end.

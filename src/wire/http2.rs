@@ -23,8 +23,9 @@ use super::guard::{Guarded, Patience, Phase, for_reading};
 const STREAMS: u32 = 32;
 /// Requests that a client has taken back, or the server has, before the connection is ended.
 const RESETS_BY_CLIENT: usize = 20;
-/// The server refuses what is over `STREAMS`, and clients begin with up to 100 before they know it.
-const RESETS_BY_SERVER: usize = 128;
+/// Clients begin with up to 100 requests before they know `STREAMS`. Each one over it is refused, and
+/// its body too, if it comes after: that must not end the connection.
+const RESETS_BY_SERVER: usize = 256;
 /// So much of a request may be under way before the server has looked at it, and of all requests.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 2 << 20;

@@ -15,6 +15,7 @@ use crate::service::Service;
 use crate::service::keys::file::{Scope, Table};
 use crate::service::keys::issue::{Issued, append, issue};
 use crate::wire;
+use crate::wire::tls::Tls;
 
 /// The loss-function server. Without a command it serves.
 #[derive(Debug, Parser)]
@@ -88,7 +89,7 @@ pub fn run() -> ExitCode {
                 Err(error) => fail(&error.to_string(), 1),
             }
         }
-        Some(Command::Probe) => match probe(&config.listen) {
+        Some(Command::Probe) => match probed(&config).and_then(probe) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, 1),
         },
@@ -131,6 +132,10 @@ fn serve(config: Config) -> ExitCode {
         Ok(service) => service,
         Err(error) => return fail(&error, USAGE),
     };
+    let tls = match Tls::open(&service.config) {
+        Ok(tls) => tls,
+        Err(error) => return fail(&error, USAGE),
+    };
     if is_open {
         let listen = &service.config.listen;
         tracing::warn!("everyone who reaches {listen} is served, without keys, as --open says");
@@ -144,7 +149,7 @@ fn serve(config: Config) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.to_string(), 1),
     };
-    let served = runtime.block_on(wire::serve::serve(service));
+    let served = runtime.block_on(wire::serve::serve(service, tls));
     // Work that nobody waits for any more must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(500));
     match served {
@@ -163,6 +168,21 @@ fn start_log(config: &Config) -> Result<(), String> {
         log.with_target(false).with_ansi(io::stderr().is_terminal()).init();
     }
     Ok(())
+}
+
+/// The address that answers a probe.
+fn probed(config: &Config) -> Result<&str, String> {
+    if !config.operations_listen.is_empty() {
+        return Ok(&config.operations_listen);
+    }
+    if config.is_secure() {
+        let listen = &config.listen;
+        return Err(format!(
+            "{listen} speaks TLS, which the probe does not: set operations_listen to have health \
+             and readiness on a port without it"
+        ));
+    }
+    Ok(&config.listen)
 }
 
 /// Asks the server at an address for `/readyz`.

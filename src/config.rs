@@ -77,6 +77,12 @@ settings! {
           value_parser = clap::builder::BoolishValueParser::new())]
     open: bool = false, "LOSSD_OPEN",
         "Serve everyone on an address that is not loopback, without keys";
+    tls_certificate_file: String = "", "LOSSD_TLS_CERTIFICATE_FILE",
+        "PEM file with the certificate and its chain, with which the main listener speaks TLS; empty for none";
+    tls_key_file: String = "", "LOSSD_TLS_KEY_FILE",
+        "PEM file with the private key of the certificate";
+    tls_client_ca_file: String = "", "LOSSD_TLS_CLIENT_CA_FILE",
+        "PEM file with authorities, one of which must have signed a client's certificate; empty for none";
     body_bytes_max: usize = 67_108_864, "LOSSD_BODY_BYTES_MAX",
         "Largest body that is read, in bytes";
     jobs_max: usize = 64, "LOSSD_JOBS_MAX",
@@ -153,6 +159,14 @@ impl Config {
         if self.jobs_max == 0 {
             return Err("jobs_max must be at least 1".to_owned());
         }
+        if self.tls_certificate_file.is_empty() != self.tls_key_file.is_empty() {
+            return Err(
+                "tls_certificate_file and tls_key_file go together: name both or none".to_owned()
+            );
+        }
+        if !self.tls_client_ca_file.is_empty() && !self.is_secure() {
+            return Err("tls_client_ca_file needs tls_certificate_file and tls_key_file".to_owned());
+        }
         for (name, seconds, least) in [
             ("deadline_seconds", self.deadline_seconds, "above"),
             ("header_seconds", self.header_seconds, "above"),
@@ -189,6 +203,11 @@ impl Config {
             "{listen} is not a loopback address, and there are no API keys: name a keys_file, or \
              serve everyone with --open (LOSSD_OPEN=true)"
         ))
+    }
+
+    /// Whether the main listener speaks TLS.
+    pub fn is_secure(&self) -> bool {
+        !self.tls_certificate_file.is_empty()
     }
 
     /// How many threads compute.
@@ -298,6 +317,9 @@ mod tests {
             Given { jobs_max: Some(0), ..Given::default() },
             Given { deadline_seconds: Some(0.0), ..Given::default() },
             Given { drain_seconds: Some(-1.0), ..Given::default() },
+            Given { tls_key_file: Some("key.pem".to_owned()), ..Given::default() },
+            Given { tls_certificate_file: Some("cert.pem".to_owned()), ..Given::default() },
+            Given { tls_client_ca_file: Some("ca.pem".to_owned()), ..Given::default() },
         ];
         for given in wrong {
             assert!(Config::load(given.clone(), None).is_err(), "{given:?}");

@@ -6,6 +6,7 @@ pub mod metrics;
 pub mod queue;
 pub mod refusal;
 pub mod request;
+pub mod stamp;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

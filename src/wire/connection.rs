@@ -1,33 +1,36 @@
-//! One connection: HTTP/1.1 under the guard, and what every request and answer on it gets.
+//! One connection: its handshake, HTTP/1.1 under the guard, and what every request and answer gets.
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use tower::Service as _;
 
 use super::App;
 use super::access::Peer;
 use super::framing;
-use super::guard::{Answering, Guarded, Patience, Phase};
+use super::guard::{Guarded, Patience, Phase};
 use super::holding::Holding;
+use super::http2;
+use super::tls::{self, Tls};
 
 /// Most headers that a request may have, and most bytes of them.
 const HEADERS_MAX: usize = 64;
-const HEAD_BYTES_MAX: usize = 16_384;
+pub const HEAD_BYTES_MAX: usize = 16_384;
 /// So much of a body that nobody reads is thrown away, so that its client reads the answer.
 const UNREAD_BYTES_MAX: usize = 65_536;
 const UNREAD_PATIENCE: Duration = Duration::from_millis(250);
@@ -51,42 +54,82 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// What the connections of a port are served with.
+#[derive(Clone)]
+pub struct Host {
+    /// The routes.
+    pub router: Router,
+    /// What handlers share.
+    pub app: App,
+    /// How long clients may take.
+    pub patience: Patience,
+    /// Changes when connections should end.
+    pub stop: watch::Receiver<()>,
+}
+
 /// Serves a connection until it ends, and says how it ended.
 pub async fn serve(
     stream: TcpStream,
     peer: Peer,
-    router: Router,
-    app: App,
-    patience: Patience,
-    watcher: Watcher,
+    host: Host,
+    tls: Option<Arc<Tls>>,
 ) -> &'static str {
+    let Some(tls) = tls else { return http1(stream, peer, host).await };
+    match timeout(host.patience.first_byte, tls.accept(stream)).await {
+        Ok(Ok(stream)) if tls::is_http2(&stream) => http2::serve(stream, peer, host).await,
+        Ok(Ok(stream)) => http1(stream, peer, host).await,
+        Ok(Err(error)) => {
+            tracing::debug!(error = ?error.to_string(), "a handshake failed");
+            "handshake"
+        }
+        Err(_) => "handshake",
+    }
+}
+
+async fn http1<S>(stream: S, peer: Peer, host: Host) -> &'static str
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Host { router, app, patience, mut stop } = host;
     let phase = Phase::new();
     let io = TokioIo::new(Guarded::new(stream, phase.clone(), patience));
     let service = service_fn(move |request| {
         let answering = phase.answering();
-        answer(request, answering, peer, router.clone(), app.clone())
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // The guard has the time for a head apart from the time between requests.
-        .header_read_timeout(None)
-        .max_headers(HEADERS_MAX)
-        .max_header_size(HEAD_BYTES_MAX)
-        .serve_connection(io, service);
-    match watcher.watch(connection).await {
-        Ok(()) => "done",
-        Err(error) => {
-            tracing::debug!(error = ?error.to_string(), "a connection ended early");
-            reason(&error)
+        let answer = answer(request, peer, router.clone(), app.clone());
+        async move {
+            let response = answer.await?;
+            // The connection is busy as long as the answer is not sent.
+            Ok::<_, Infallible>(response.map(|body| Holding::new(body, answering)))
         }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            // The guard has the time for a head apart from the time between requests.
+            .header_read_timeout(None)
+            .max_headers(HEADERS_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
+            .serve_connection(io, service)
+    );
+    let end = loop {
+        tokio::select! {
+            end = &mut connection => break end,
+            Ok(()) = stop.changed() => connection.as_mut().graceful_shutdown(),
+        }
+    };
+    match end {
+        Ok(()) => "done",
+        Err(error) => reason(&error),
     }
 }
 
 /// How connections end, as the metrics name it.
-pub const ENDS: [&str; 6] =
-    ["done", "malformed", "timeout", "incomplete", "broken", "address-limit"];
+pub const ENDS: [&str; 7] =
+    ["done", "malformed", "timeout", "incomplete", "broken", "address-limit", "handshake"];
 
-fn reason(error: &hyper::Error) -> &'static str {
+/// How a connection ended that ended early.
+pub fn reason(error: &hyper::Error) -> &'static str {
+    tracing::debug!(error = ?error.to_string(), "a connection ended early");
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
     let is_late = source.is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut);
     match error {
@@ -98,14 +141,14 @@ fn reason(error: &hyper::Error) -> &'static str {
 }
 
 /// Answers one request.
-async fn answer(
+pub async fn answer(
     request: Request<Incoming>,
-    answering: Answering,
     peer: Peer,
     router: Router,
     app: App,
-) -> Result<Response<Holding<Body, Answering>>, Infallible> {
+) -> Result<Response<Body>, Infallible> {
     let problem = framing::fault(&request);
+    let is_http2 = request.version() == Version::HTTP_2;
     let left = Arc::new(Mutex::new(None));
     let mut request =
         request.map(|body| Body::new(Received { body: Some(body), left: left.clone() }));
@@ -118,6 +161,14 @@ async fn answer(
     let mut response = router.call(request).await?;
     // The lock is held for as long as it takes to look.
     let unread = left.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if is_http2 {
+        // There a connection ends with a frame, and a body that is not wanted with its stream.
+        response.headers_mut().remove(header::CONNECTION);
+        if let Some(body) = unread {
+            tokio::spawn(keep(body));
+        }
+        return Ok(response);
+    }
     let is_read = match unread {
         None => true,
         Some(_) if is_ambiguous || response.headers().contains_key(header::CONNECTION) => false,
@@ -126,8 +177,14 @@ async fn answer(
     if !is_read || is_ambiguous || app.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    // The connection is busy as long as the answer is not sent.
-    Ok(response.map(|body| Holding::new(body, answering)))
+    Ok(response)
+}
+
+/// Keeps a body of HTTP/2, unread, until its client has had time to read the answer. The stream is
+/// reset when the body is dropped, and some clients would no longer look at an answer then.
+async fn keep(body: Incoming) {
+    sleep(UNREAD_PATIENCE).await;
+    drop(body);
 }
 
 /// Reads a body that is not too long, and says whether it was read to its end.

@@ -46,6 +46,8 @@ const HEAD: u8 = 1;
 const BUSY: u8 = 2;
 /// The last answer is out, and no byte of another request has come.
 const IDLE: u8 = 3;
+/// The client took too long.
+const LATE: u8 = 4;
 
 impl Phase {
     /// The phase of a new connection.
@@ -57,6 +59,11 @@ impl Phase {
     pub fn answering(&self) -> Answering {
         self.set(BUSY);
         Answering(self.clone())
+    }
+
+    /// Whether the guard has ended the connection.
+    pub fn is_late(&self) -> bool {
+        self.get() == LATE
     }
 
     fn set(&self, phase: u8) {
@@ -107,6 +114,12 @@ impl<S> Guarded<S> {
         Guarded { stream, phase, patience, due, reading, behind: None, writing }
     }
 
+    /// Lets the client go.
+    fn let_go(&self, what: &'static str) -> io::Error {
+        self.phase.set(LATE);
+        io::Error::new(io::ErrorKind::TimedOut, what)
+    }
+
     /// Whether the client has had its time to send something.
     fn is_late(&mut self, context: &mut Context<'_>, phase: u8) -> bool {
         let patience = if phase == HEAD { self.patience.head } else { self.patience.keep_alive };
@@ -135,17 +148,30 @@ impl<S> Guarded<S> {
             (Poll::Ready(_), _) => {}
             (Poll::Pending, behind) => {
                 let (since, read) = *behind.get_or_insert_with(|| (Instant::now(), 0));
-                let for_bytes = Duration::from_secs_f64(read as f64 / READING_RATE);
-                let end = since + self.patience.reading + for_bytes;
+                let end = since + for_reading(self.patience, read);
                 if self.writing.deadline() != end {
                     self.writing.as_mut().reset(end);
                 }
                 if self.writing.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(Err(late("the client does not read its answer")));
+                    return Poll::Ready(Err(self.let_go("the client does not read its answer")));
                 }
             }
         }
         written
+    }
+
+    /// What is said of writing all that there was to write. Under TLS that can take a while too.
+    fn drained(
+        &mut self,
+        context: &mut Context<'_>,
+        drained: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        if drained.is_pending() {
+            return self.written(context, Poll::Pending).map_ok(|_| ());
+        }
+        // The client keeps up.
+        self.behind = None;
+        drained
     }
 }
 
@@ -159,6 +185,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         let phase = this.phase.get();
+        if let Poll::Ready(Err(error)) = &read
+            && error.kind() == io::ErrorKind::UnexpectedEof
+        {
+            // TLS ended without a farewell. HTTP knows by itself whether something is missing.
+            return Poll::Ready(Ok(()));
+        }
         if read.is_ready() {
             if before < buffer.filled().len() && (phase == NEW || phase == IDLE) {
                 this.phase.set(HEAD);
@@ -170,7 +202,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             this.due = None;
             *this.phase.task() = Some(context.waker().clone());
         } else if this.is_late(context, phase) {
-            return Poll::Ready(Err(late("the client does not send its request")));
+            return Poll::Ready(Err(this.let_go("the client does not send its request")));
         }
         Poll::Pending
     }
@@ -203,16 +235,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // All that there was to write is written: the client keeps up.
-        this.behind = None;
-        Pin::new(&mut this.stream).poll_flush(context)
+        let flushed = Pin::new(&mut this.stream).poll_flush(context);
+        this.drained(context, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let this = self.get_mut();
+        let shut = Pin::new(&mut this.stream).poll_shutdown(context);
+        this.drained(context, shut)
     }
 }
 
-fn late(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, what)
+/// How long a client may take to read so many bytes.
+pub fn for_reading(patience: Patience, bytes: usize) -> Duration {
+    patience.reading + Duration::from_secs_f64(bytes as f64 / READING_RATE)
 }

@@ -7,6 +7,7 @@ pub mod evaluate;
 mod framing;
 mod guard;
 mod holding;
+mod http2;
 pub mod json;
 pub mod problem;
 pub mod catalogue;
@@ -16,6 +17,7 @@ mod pieces;
 pub mod ops;
 pub mod observe;
 pub mod serve;
+pub mod tls;
 
 use std::sync::Arc;
 

@@ -3,25 +3,29 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header;
+use axum::http::uri::Authority;
 use axum::response::Response;
 
 use super::catalogue::{curl, shown_value};
-use super::{ROUTES, answer};
+use super::{App, ROUTES, answer};
 use crate::numeric::args::expected;
 use crate::numeric::card::Card;
 use crate::numeric::catalogue::{self, FAMILIES};
 use crate::service::metrics::VERSION;
 
 /// A few lines with curl commands to paste, under the address that the client used.
-pub async fn start(request: Request) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+pub async fn start(State(app): State<App>, request: Request) -> Response {
+    let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    // HTTP/2 has it in the address.
+    let host = header.or_else(|| request.uri().authority().map(Authority::as_str));
     let plain = |host: &&str| {
         host.bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'-' | b'[' | b']'))
     };
     let host = host.filter(plain).unwrap_or("127.0.0.1:8080");
+    let host = if app.config.is_secure() { format!("https://{host}") } else { host.to_owned() };
     let losses = catalogue::all().count();
     let text = format!(
         "lossd {VERSION}: {losses} losses and their gradients, with PyTorch's semantics.\n\n\

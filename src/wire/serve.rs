@@ -8,16 +8,16 @@ use std::thread;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{interval, sleep, timeout};
 
 use super::access::Peer;
-use super::connection;
+use super::connection::{self, Host};
 use super::guard::Patience;
+use super::tls::{self, Tls};
 use super::{App, operations, router};
 use crate::numeric::spare;
 use crate::service::{Service, keys};
@@ -30,7 +30,7 @@ const OPERATIONS_CONNECTIONS: usize = 32;
 ///
 /// # Errors
 /// If an address cannot be listened on.
-pub async fn serve(service: Service) -> io::Result<()> {
+pub async fn serve(service: Service, tls: Option<Arc<Tls>>) -> io::Result<()> {
     let app = Arc::new(service);
     let config = &app.config;
     let listener = TcpListener::bind(&config.listen).await;
@@ -44,16 +44,22 @@ pub async fn serve(service: Service) -> io::Result<()> {
     announce(&app, listener.local_addr()?, operations);
     tokio::spawn(release_spare_buffers());
     tokio::spawn(keys::watch(app.clone()));
+    if let Some(tls) = &tls {
+        tokio::spawn(tls::watch(tls.clone()));
+    }
     let doors = Doors::new(config.connections(), config.connections_per_address_max);
-    let connections = GracefulShutdown::new();
+    // Every connection has a receiver as long as it lasts.
+    let (connections, stop_connections) = watch::channel(());
+    let host = Host::new(router(app.clone()), &app, stop_connections);
     tokio::select! {
         // Ends with the other one, and the listener with it.
-        () = accept(listener, &doors, router(app.clone()), &app, &connections) => {}
+        () = accept(listener, &doors, host, tls) => {}
         () = stop(&app, &mut terminate, &mut interrupt) => {}
     }
     let drain_seconds = config.drain_seconds;
     tracing::info!(drain_seconds, "stopping: finishing the requests that are there");
-    if timeout(config.drain_timeout(), connections.shutdown()).await.is_err() {
+    connections.send_replace(());
+    if timeout(config.drain_timeout(), connections.closed()).await.is_err() {
         tracing::warn!(drain_seconds, "stopped before every connection was done");
     } else {
         tracing::info!("stopped");
@@ -137,14 +143,7 @@ impl Drop for Inside {
 }
 
 /// Accepts connections for ever and serves each in a task of its own.
-async fn accept(
-    listener: TcpListener,
-    doors: &Doors,
-    router: Router,
-    app: &App,
-    connections: &GracefulShutdown,
-) {
-    let patience = app.config.patience();
+async fn accept(listener: TcpListener, doors: &Doors, host: Host, tls: Option<Arc<Tls>>) {
     loop {
         // Those that find no place wait in the kernel, and take no file descriptor.
         let Ok(place) = doors.total.clone().acquire_owned().await else { return };
@@ -158,18 +157,19 @@ async fn accept(
             }
         };
         let Some(inside) = doors.let_in(address.ip(), place) else {
-            app.metrics.connection_ended("address-limit");
+            host.app.metrics.connection_ended("address-limit");
             continue;
         };
         if connection::prepare(&stream).is_err() {
             continue;
         }
-        let (router, app, watcher) = (router.clone(), app.clone(), connections.watcher());
+        let (host, tls) = (host.clone(), tls.clone());
         tokio::spawn(async move {
             let _inside = inside;
+            let app = host.app.clone();
             let _open = super::observe::InFlight::new(&app.metrics.connections);
             let peer = Peer(address.ip());
-            let end = connection::serve(stream, peer, router, app.clone(), patience, watcher).await;
+            let end = connection::serve(stream, peer, host, tls).await;
             app.metrics.connection_ended(end);
         });
     }
@@ -186,8 +186,9 @@ fn serve_operations(address: &str, app: App) -> io::Result<SocketAddr> {
     let serve = async move {
         let Ok(listener) = TcpListener::from_std(listener) else { return };
         let doors = Doors::new(OPERATIONS_CONNECTIONS, OPERATIONS_CONNECTIONS);
-        let router = operations(app.clone());
-        accept(listener, &doors, router, &app, &GracefulShutdown::new()).await;
+        // Its connections end with the process.
+        let (_connections, stop) = watch::channel(());
+        accept(listener, &doors, Host::new(operations(app.clone()), &app, stop), None).await;
     };
     thread::Builder::new().name("operations".to_owned()).spawn(move || runtime.block_on(serve))?;
     Ok(bound)
@@ -207,13 +208,20 @@ fn announce(app: &Service, address: SocketAddr, operations: Option<SocketAddr>) 
     let beside = operations.map_or_else(String::new, |operations| {
         format!(", health and metrics also on http://{operations}")
     });
+    let scheme = if app.config.is_secure() { "https" } else { "http" };
     tracing::info!(
-        "lossd {} listens on http://{address} (simd {}, {} threads{beside}); try: \
-         curl http://{shown}/loss/mse -d '{{\"predictions\":[1,2,3],\"targets\":[1,2,5]}}'",
+        "lossd {} listens on {scheme}://{address} (simd {}, {} threads{beside}); try: \
+         curl {scheme}://{shown}/loss/mse -d '{{\"predictions\":[1,2,3],\"targets\":[1,2,5]}}'",
         env!("CARGO_PKG_VERSION"),
         app.level.name(),
         app.threads,
     );
+}
+
+impl Host {
+    fn new(router: Router, app: &App, stop: watch::Receiver<()>) -> Host {
+        Host { router, app: app.clone(), patience: app.config.patience(), stop }
+    }
 }
 
 /// The patience with clients that the settings ask for.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod authority;
 mod harness;
 
 /// Every loss against values from other programs: add a file of cases under `tests/golden/`.
@@ -31,5 +32,7 @@ mod readme;
 /// The few tests that need a real port and a real process.
 mod running;
 mod socket;
+/// TLS and HTTP/2.
+mod tls;
 /// Warnings about inputs that are valid and look wrong.
 mod warnings;

@@ -43,7 +43,7 @@ impl Running {
         let line: serde_json::Value = serde_json::from_str(&first).expect("the log is JSON");
         let message = line["message"].as_str().unwrap();
         assert!(message.contains("curl ") && message.contains("simd "), "{message}");
-        let address = message.split("http://").nth(1).unwrap().split(' ').next().unwrap();
+        let address = message.split("://").nth(1).unwrap().split(' ').next().unwrap();
         let operations = message.split("also on http://").nth(1);
         let operations = operations.map(|rest| rest.split(')').next().unwrap().to_owned());
         Running { address: address.to_owned(), operations, child, log }

@@ -9,11 +9,10 @@ pub mod issue;
 use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
 use sha2::{Digest, Sha256};
@@ -24,6 +23,7 @@ use tokio::time::interval;
 use super::Service;
 use super::metrics::Metrics;
 use super::refusal::Refusal;
+use super::stamp::Stamp;
 use bucket::Bucket;
 use failures::Failures;
 use file::{Entry, Scope, parse};
@@ -59,9 +59,6 @@ struct Usage {
     jobs: AtomicUsize,
 }
 
-/// What a file looked like. Any change of it is a change of one of these.
-type Stamp = Option<(SystemTime, u64, u64)>;
-
 impl KeyStore {
     /// Reads a keys file. `jobs_max` is how many jobs all keys share.
     ///
@@ -72,7 +69,7 @@ impl KeyStore {
             jobs_max,
             keys: RwLock::default(),
             failures: Failures::default(),
-            opened: stamp(&path),
+            opened: Stamp::of(&path),
             path,
         };
         store.reload(metrics)?;
@@ -158,7 +155,7 @@ pub async fn watch(service: Arc<Service>) {
             _ = every.tick() => false,
             _ = hangup.recv() => true,
         };
-        let now = stamp(&keys.path);
+        let now = Stamp::of(&keys.path);
         if now == seen && !asked {
             continue;
         }
@@ -169,11 +166,6 @@ pub async fn watch(service: Arc<Service>) {
             Err(error) => tracing::warn!(error = ?error, "the keys stay as they were"),
         }
     }
-}
-
-fn stamp(path: &PathBuf) -> Stamp {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
 }
 
 fn hash(secret: &str) -> [u8; 32] {

@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::interval;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
@@ -19,9 +18,6 @@ use tokio_rustls::server::TlsStream;
 use crate::config::Config;
 use crate::service::stamp::Stamp;
 
-/// Handshakes at once; others wait, each within its time.
-const HANDSHAKES: usize = 64;
-
 /// HTTP/2 as ALPN calls it.
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
@@ -32,7 +28,6 @@ pub struct Tls {
     current: RwLock<Arc<ServerConfig>>,
     /// The files when they were read at the start.
     opened: [Stamp; 3],
-    handshakes: Semaphore,
 }
 
 /// The names of the files; that of the authority is empty where clients need no certificate.
@@ -58,7 +53,7 @@ impl Tls {
         };
         let opened = files.stamps();
         let current = RwLock::new(Arc::new(files.read()?));
-        Ok(Some(Arc::new(Tls { files, current, opened, handshakes: Semaphore::new(HANDSHAKES) })))
+        Ok(Some(Arc::new(Tls { files, current, opened })))
     }
 
     /// Does the server's part of a handshake.
@@ -66,9 +61,6 @@ impl Tls {
     /// # Errors
     /// If the client does not do its own.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        // Who has not said anything yet takes nobody's turn.
-        stream.readable().await?;
-        let _turn = self.handshakes.acquire().await;
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         TlsAcceptor::from(current).accept(stream).await
     }

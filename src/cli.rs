@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+#[cfg(target_env = "gnu")]
+use std::{env, os::unix::process::CommandExt, process};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -123,7 +125,28 @@ fn fail(error: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Begins again with an allocator that gives large buffers back to the system when they are freed.
+/// glibc learns to keep them, by itself a few hundred megabytes after a spike, and reads its
+/// settings only when a process starts. What the operator has set stays as it is.
+#[cfg(target_env = "gnu")]
+fn return_large_buffers() {
+    const NAME: &str = "GLIBC_TUNABLES";
+    // Four and eight MiB. Less, and what connections read into would be fresh memory each time.
+    const LIMITS: &str = "glibc.malloc.mmap_threshold=4194304:glibc.malloc.trim_threshold=8388608";
+    if env::var_os(NAME).is_some() {
+        return;
+    }
+    let mut words = env::args_os();
+    let (Ok(program), Some(name)) = (env::current_exe(), words.next()) else { return };
+    let mut again = process::Command::new(program);
+    again.arg0(name).args(words).env(NAME, LIMITS);
+    // It only comes back if it failed, and then the memory is the only difference.
+    drop(again.exec());
+}
+
 fn serve(config: Config) -> ExitCode {
+    #[cfg(target_env = "gnu")]
+    return_large_buffers();
     let is_open = match start_log(&config).and_then(|()| config.is_open()) {
         Ok(is_open) => is_open,
         Err(error) => return fail(&error, USAGE),

@@ -56,6 +56,17 @@ fn a_client_that_does_not_send_its_head_is_let_go() {
 }
 
 #[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn the_allocator_gives_large_buffers_back() {
+    let server = Running::start(&[]);
+    let environment = std::fs::read(format!("/proc/{}/environ", server.id())).unwrap();
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(environment.contains("glibc.malloc.mmap_threshold=4194304"), "{environment}");
+    // The process is the one that was started, and takes its signals.
+    assert!(get(&server.address, "/readyz").contains("ready"));
+}
+
+#[test]
 fn the_program_has_its_small_helpers() {
     let run = |arguments: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_lossd")).args(arguments).output().unwrap()

@@ -156,8 +156,13 @@ impl Config {
         if !["human", "json"].contains(&self.log_format.as_str()) {
             return Err(format!("log_format must be human or json, got `{}`", self.log_format));
         }
-        if self.jobs_max == 0 {
-            return Err("jobs_max must be at least 1".to_owned());
+        for (name, most) in [
+            ("jobs_max", self.jobs_max),
+            ("connections_per_address_max", self.connections_per_address_max),
+        ] {
+            if most == 0 {
+                return Err(format!("{name} must be at least 1"));
+            }
         }
         if self.tls_certificate_file.is_empty() != self.tls_key_file.is_empty() {
             return Err(
@@ -315,6 +320,7 @@ mod tests {
             Given { simd: Some("mmx".to_owned()), ..Given::default() },
             Given { log_format: Some("xml".to_owned()), ..Given::default() },
             Given { jobs_max: Some(0), ..Given::default() },
+            Given { connections_per_address_max: Some(0), ..Given::default() },
             Given { deadline_seconds: Some(0.0), ..Given::default() },
             Given { drain_seconds: Some(-1.0), ..Given::default() },
             Given { tls_key_file: Some("key.pem".to_owned()), ..Given::default() },

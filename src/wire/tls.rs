@@ -1,7 +1,7 @@
 //! TLS: the certificate, its key and the authority of clients, read again when their files change.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use crate::config::Config;
-use crate::service::stamp::Stamp;
+use crate::service::stamp::Watched;
 
 /// HTTP/2 as ALPN calls it.
 const HTTP_2: &[u8] = b"h2";
@@ -26,8 +26,8 @@ const HTTP_1: &[u8] = b"http/1.1";
 pub struct Tls {
     files: Files,
     current: RwLock<Arc<ServerConfig>>,
-    /// The files when they were read at the start.
-    opened: [Stamp; 3],
+    /// The files as they were read at the start.
+    opened: Watched,
 }
 
 /// The names of the files; that of the authority is empty where clients need no certificate.
@@ -51,7 +51,8 @@ impl Tls {
             key: config.tls_key_file.clone(),
             client_ca: config.tls_client_ca_file.clone(),
         };
-        let opened = files.stamps();
+        let paths = [&files.certificate, &files.key, &files.client_ca];
+        let opened = Watched::new(paths.into_iter().map(PathBuf::from).collect());
         let current = RwLock::new(Arc::new(files.read()?));
         Ok(Some(Arc::new(Tls { files, current, opened })))
     }
@@ -81,15 +82,13 @@ pub fn is_http2<S>(stream: &TlsStream<S>) -> bool {
 /// Reads the files again whenever one of them changes. For ever.
 pub async fn watch(tls: Arc<Tls>) {
     let mut every = interval(Duration::from_secs(1));
-    let mut seen = tls.opened;
+    let mut files = tls.opened.clone();
     loop {
         every.tick().await;
-        let now = tls.files.stamps();
-        if now == seen {
+        // Before they are read: what changes meanwhile is another change.
+        if !files.has_changed() {
             continue;
         }
-        // Before they are read: what changes meanwhile is another change.
-        seen = now;
         match tls.reload() {
             Ok(()) => tracing::info!("the certificate was read again"),
             Err(error) => tracing::warn!(error = ?error, "the certificate stays as it was"),
@@ -98,10 +97,6 @@ pub async fn watch(tls: Arc<Tls>) {
 }
 
 impl Files {
-    fn stamps(&self) -> [Stamp; 3] {
-        [&self.certificate, &self.key, &self.client_ca].map(|path| Stamp::of(Path::new(path)))
-    }
-
     fn read(&self) -> Result<ServerConfig, String> {
         let chain = certificates(&self.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&self.key)

@@ -23,7 +23,7 @@ use tokio::time::interval;
 use super::Service;
 use super::metrics::Metrics;
 use super::refusal::Refusal;
-use super::stamp::Stamp;
+use super::stamp::Watched;
 use bucket::Bucket;
 use failures::Failures;
 use file::{Entry, Scope, parse};
@@ -40,8 +40,8 @@ pub struct KeyStore {
     jobs_max: usize,
     keys: RwLock<HashMap<String, Arc<Key>>>,
     failures: Failures,
-    /// The file when it was read at the start.
-    opened: Stamp,
+    /// The file as it was read at the start.
+    opened: Watched,
 }
 
 /// One key.
@@ -69,7 +69,7 @@ impl KeyStore {
             jobs_max,
             keys: RwLock::default(),
             failures: Failures::default(),
-            opened: Stamp::of(&path),
+            opened: Watched::new(vec![path.clone()]),
             path,
         };
         store.reload(metrics)?;
@@ -149,18 +149,16 @@ pub async fn watch(service: Arc<Service>) {
         }
     };
     let mut every = interval(Duration::from_secs(1));
-    let mut seen = keys.opened;
+    let mut file = keys.opened.clone();
     loop {
         let asked = tokio::select! {
             _ = every.tick() => false,
             _ = hangup.recv() => true,
         };
-        let now = Stamp::of(&keys.path);
-        if now == seen && !asked {
+        // Before it is read: what changes meanwhile is another change.
+        if !file.has_changed() && !asked {
             continue;
         }
-        // Before it is read: what changes meanwhile is another change.
-        seen = now;
         match keys.reload(&service.metrics) {
             Ok(count) => tracing::info!(keys = count, "the keys were read again"),
             Err(error) => tracing::warn!(error = ?error, "the keys stay as they were"),

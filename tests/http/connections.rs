@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::running::{BODY, PATIENCE, Running, get, head, rest};
+use crate::running::{BODY, PATIENCE, Running, get, head, large, rest};
 
 /// What a client sends, and what it hears of it: the start of the answer, or nothing.
 const FRAMING: [(&str, &str); 22] = [
@@ -176,12 +176,6 @@ fn a_connection_outlasts_its_head_time_between_requests() {
         stream.read_exact(&mut [0; 3]).unwrap();
         thread::sleep(Duration::from_millis(700));
     }
-}
-
-/// A batch whose answer is some megabytes.
-fn large() -> String {
-    let (a, b) = (vec!["0.1234567"; 1 << 20].join(","), vec!["0.7"; 1 << 20].join(","));
-    format!("{{\"predictions\":[{a}],\"targets\":[{b}]}}")
 }
 
 #[test]

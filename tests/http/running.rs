@@ -103,3 +103,9 @@ pub(crate) fn get(address: &str, path: &str) -> String {
     write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
     rest(&mut stream)
 }
+
+/// A batch of a million numbers on each side, whose answer is some megabytes.
+pub(crate) fn large() -> String {
+    let (a, b) = (vec!["0.1234567"; 1 << 20].join(","), vec!["0.7"; 1 << 20].join(","));
+    format!("{{\"predictions\":[{a}],\"targets\":[{b}]}}")
+}

@@ -19,7 +19,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::authority::{Authority, Secured, connect};
-use crate::running::{BODY, PATIENCE, Running, get, head};
+use crate::running::{BODY, PATIENCE, Running, get, head, large};
 
 /// Asks for a loss on a connection that goes on.
 fn ask(stream: &mut Secured) -> io::Result<String> {
@@ -106,12 +106,6 @@ fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
 async fn text(response: Response<Incoming>) -> String {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(body.to_vec()).unwrap()
-}
-
-/// A batch of a million numbers.
-fn large() -> String {
-    let (a, b) = (vec!["0.1234567"; 1 << 20].join(","), vec!["0.7"; 1 << 20].join(","));
-    format!("{{\"predictions\":[{a}],\"targets\":[{b}]}}")
 }
 
 #[test]

@@ -225,7 +225,6 @@ async def restarts(program: str):
 
 def main():
     program = sys.argv[1]
-    random.seed(0)
     os.environ["LOSSD_LAME_DUCK_SECONDS"] = "0"
     asyncio.run(overload(program))
     memory(program)

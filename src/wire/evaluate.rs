@@ -61,6 +61,7 @@ pub async fn evaluate(
     if declared.is_some_and(|length| app.config.body_bytes_max < length) {
         return Err(too_large(app.config.body_bytes_max));
     }
+    let caller = caller_deadline(&parts.headers)?;
     // So little holds no memory to speak of, and handing it to another thread would cost more than
     // doing it.
     let is_small =
@@ -69,17 +70,11 @@ pub async fn evaluate(
     let limit = app.config.body_bytes_max;
     let admit = |key: Arc<Key>| key.admit(declared, limit, !is_small, Instant::now());
     let mut admission = key.map(admit).transpose()?;
-    let mut admitted = match (is_small, &mut admission) {
-        (true, _) => None,
-        // What finds no room is not charged.
-        (false, Some(admission)) => Some(
-            Admitted::new(&app, declared).inspect_err(|_| admission.correct(0, Instant::now()))?,
-        ),
-        (false, None) => Some(Admitted::new(&app, declared)?),
-    };
+    let room = if is_small { Ok(None) } else { Admitted::new(&app, declared).map(Some) };
+    // What finds no room is not charged.
+    let mut admitted = room.inspect_err(|_| correct(&mut admission, 0))?;
 
     let mut clock = Clock::start();
-    let caller = caller_deadline(&parts.headers)?;
     let body = receive(&app, body, declared, &mut admitted);
     let body = match caller {
         Some(caller) => within(&app, caller, body).await??,
@@ -96,7 +91,7 @@ pub async fn evaluate(
     let Some(admitted) = admitted else {
         clock.lap(Stage::Wait);
         let done = work(&app, loss, scalars, &body, form, clock, &mut |_| Ok(()))?;
-        correct(&mut admission, &done);
+        correct(&mut admission, done.elements);
         return Ok(response(&app, form, done.text, &done.timing, None));
     };
     let deadline = Deadline::now() + app.config.deadline();
@@ -123,7 +118,7 @@ pub async fn evaluate(
         });
         spare::BYTES.give(body);
         let done = done?;
-        correct(&mut admission, &done);
+        correct(&mut admission, done.elements);
         // Only what the answer holds is left.
         admitted.cover(done.text.bytes())?;
         Ok((done, admitted.into_charge()))
@@ -175,9 +170,9 @@ fn response(
 }
 
 /// Charges a key for what its request really was.
-fn correct(admission: &mut Option<Admission>, done: &Done) {
+fn correct(admission: &mut Option<Admission>, cost: usize) {
     if let Some(admission) = admission {
-        admission.correct(done.elements, Instant::now());
+        admission.correct(cost, Instant::now());
     }
 }
 

@@ -17,8 +17,10 @@ use tokio::time::{interval, sleep, timeout};
 use super::access::Peer;
 use super::connection::{self, Host};
 use super::guard::Patience;
+use super::observe::InFlight;
 use super::tls::{self, Tls};
 use super::{App, operations, router};
+use crate::config::Config;
 use crate::numeric::spare;
 use crate::service::{Service, keys};
 
@@ -167,7 +169,7 @@ async fn accept(listener: TcpListener, doors: &Doors, host: Host, tls: Option<Ar
         tokio::spawn(async move {
             let _inside = inside;
             let app = host.app.clone();
-            let _open = super::observe::InFlight::new(&app.metrics.connections);
+            let _open = InFlight::new(&app.metrics.connections);
             let peer = Peer(address.ip());
             let end = connection::serve(stream, peer, host, tls).await;
             app.metrics.connection_ended(end);
@@ -225,7 +227,7 @@ impl Host {
 }
 
 /// The patience with clients that the settings ask for.
-impl crate::config::Config {
+impl Config {
     fn patience(&self) -> Patience {
         let seconds = Duration::from_secs_f64;
         Patience {

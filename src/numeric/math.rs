@@ -179,25 +179,46 @@ fn ln_or_limit(x: f32, value: f32) -> f32 {
     if is_inside { value } else { limit }
 }
 
-/// ln x within 1.2 ulp; subnormal arguments included.
+/// ln x for a positive, finite x within 1.2 ulp; subnormal arguments included. For 0 it is some
+/// number below -103, for all others some finite number.
 #[inline(always)]
-pub fn ln<M: MulAdd>(x: f32) -> f32 {
+pub fn ln_of_positive<M: MulAdd>(x: f32) -> f32 {
     let subnormal = x < f32::MIN_POSITIVE;
     let scaled = if subnormal { x * 8_388_608.0 } else { x };
     let (exponent, m) = exponent_and_mantissa(scaled);
     let exponent = exponent.wrapping_sub(if subnormal { 23 } else { 0 });
-    ln_or_limit(x, ln_of_parts::<M>(m - 1.0, exponent))
+    ln_of_parts::<M>(m - 1.0, exponent)
 }
 
-/// ln(1 + x) within 2 ulp.
+/// ln x within 1.2 ulp; subnormal arguments included.
 #[inline(always)]
-pub fn ln_1p<M: MulAdd>(x: f32) -> f32 {
+pub fn ln<M: MulAdd>(x: f32) -> f32 {
+    ln_or_limit(x, ln_of_positive::<M>(x))
+}
+
+/// x ln x within 2 ulp, and 0 for 0.
+#[inline(always)]
+pub fn x_ln_x<M: MulAdd>(x: f32) -> f32 {
+    // Infinity and NaN are in the factor. Adding 0 makes a negative zero a positive one.
+    let product = M::mul_add(x, ln_of_positive::<M>(x), 0.0);
+    if x < 0.0 { f32::NAN } else { product }
+}
+
+/// ln(1 + x) for a finite x above -1 within 2 ulp, and some finite number for others.
+#[inline(always)]
+pub fn ln_1p_above<M: MulAdd>(x: f32) -> f32 {
     let u = 1.0 + x;
     let (exponent, m) = exponent_and_mantissa(u);
     // What rounding 1 + x lost, on the scale of m.
     let lost = x - (u - 1.0);
     let scale = f32::from_bits((127i32.wrapping_sub(exponent) as u32) << 23);
-    ln_or_limit(u, ln_of_parts::<M>(M::mul_add(lost, scale, m - 1.0), exponent))
+    ln_of_parts::<M>(M::mul_add(lost, scale, m - 1.0), exponent)
+}
+
+/// ln(1 + x) within 2 ulp.
+#[inline(always)]
+pub fn ln_1p<M: MulAdd>(x: f32) -> f32 {
+    ln_or_limit(1.0 + x, ln_1p_above::<M>(x))
 }
 
 /// ln(1 + x) for x from 0 to 1 within 2 ulp: a polynomial, where `ln_1p` takes a logarithm and a

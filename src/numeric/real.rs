@@ -54,10 +54,23 @@ pub trait Real:
     fn exp_m1(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
+    /// Natural logarithm, for `self` from 0 to 1 and callers who take whatever is below -103, which
+    /// it is for 0, for the same.
+    fn ln_of_probability(self) -> Self {
+        self.ln()
+    }
+    /// `self` times its natural logarithm; 0 for 0.
+    fn x_ln_x(self) -> Self {
+        product_or_zero(self, self.ln())
+    }
     /// Natural logarithm of one plus `self`, exact near 0.
     fn ln_1p(self) -> Self;
     /// The same for `self` from 0 to 1, which takes less.
     fn ln_1p_unit(self) -> Self {
+        self.ln_1p()
+    }
+    /// The same for `self` above -1 and finite; a finite number for others.
+    fn ln_1p_above(self) -> Self {
         self.ln_1p()
     }
     /// Hyperbolic tangent.
@@ -229,12 +242,24 @@ macro_rules! single_precision {
             $wrap($crate::numeric::math::ln::<$fma>($inner(self)))
         }
         #[inline(always)]
+        fn ln_of_probability(self) -> Self {
+            $wrap($crate::numeric::math::ln_of_positive::<$fma>($inner(self)))
+        }
+        #[inline(always)]
+        fn x_ln_x(self) -> Self {
+            $wrap($crate::numeric::math::x_ln_x::<$fma>($inner(self)))
+        }
+        #[inline(always)]
         fn ln_1p(self) -> Self {
             $wrap($crate::numeric::math::ln_1p::<$fma>($inner(self)))
         }
         #[inline(always)]
         fn ln_1p_unit(self) -> Self {
             $wrap($crate::numeric::math::ln_1p_unit::<$fma>($inner(self)))
+        }
+        #[inline(always)]
+        fn ln_1p_above(self) -> Self {
+            $wrap($crate::numeric::math::ln_1p_above::<$fma>($inner(self)))
         }
         #[inline(always)]
         fn tanh(self) -> Self {

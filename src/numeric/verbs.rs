@@ -51,53 +51,108 @@ struct Lanes<R>([R; LANES]);
 /// The sum of the lanes, in pairs.
 #[inline(always)]
 fn total_of<R: Real>(lanes: &mut [R; LANES]) -> R {
+    folded(lanes, |a, b| a + b)
+}
+
+/// The lanes made one, in pairs.
+#[inline(always)]
+fn folded<R: Real>(lanes: &mut [R; LANES], join: impl Fn(R, R) -> R) -> R {
     let mut width = LANES / 2;
     while 0 < width {
-        for lane in 0..width {
-            lanes[lane] = lanes[lane] + lanes[lane + width];
+        for i in 0..width {
+            lanes[i] = join(lanes[i], lanes[i + width]);
         }
         width /= 2;
     }
     lanes[0]
 }
 
-/// Writes e^(x - largest) and gives the sum of it, in the order of `sum_over`.
+/// Writes e^(x - largest) and gives the sum of it.
 #[inline(always)]
 fn powers<R: Real>(x: &[R], largest: R, out: &mut [R]) -> R {
-    let Lanes(lanes) = &mut Lanes([R::of(0.0); LANES]);
     let (groups, rest) = x.as_chunks::<LANES>();
-    let (places, places_of_rest) = out.as_chunks_mut::<LANES>();
-    for (group, places) in groups.iter().zip(places) {
-        for i in 0..LANES {
-            places[i] = (group[i] - largest).exp_of_negative();
-            lanes[i] = lanes[i] + places[i];
+    // Copied back and forth, not changed in place, so that the sums stay in registers.
+    let mut sums = Lanes([R::of(0.0); LANES]);
+    for (group, places) in groups.iter().zip(out.as_chunks_mut().0) {
+        let powers = powers_of(*group, largest);
+        for (sum, &power) in sums.0.iter_mut().zip(&powers) {
+            *sum = *sum + power;
+        }
+        *places = powers;
+    }
+    if rest.is_empty() {
+        return total_of(&mut sums.0);
+    }
+    if let Some((last, places)) = x.last_chunk::<LANES>().zip(out.last_chunk_mut()) {
+        // The last full group once more ends the row: what is counted already counts no more.
+        let counted = LANES - rest.len();
+        let powers = powers_of(*last, largest);
+        for (i, (sum, &power)) in sums.0.iter_mut().zip(&powers).enumerate() {
+            *sum = *sum + pick(i < counted, R::of(0.0), power);
+        }
+        *places = powers;
+    } else {
+        for ((&x, place), sum) in rest.iter().zip(out).zip(&mut sums.0) {
+            *place = (x - largest).exp_of_negative();
+            *sum = *sum + *place;
         }
     }
-    for ((&x, place), lane) in rest.iter().zip(places_of_rest).zip(lanes.iter_mut()) {
-        *place = (x - largest).exp_of_negative();
-        *lane = *lane + *place;
+    total_of(&mut sums.0)
+}
+
+#[inline(always)]
+fn powers_of<R: Real>(mut x: [R; LANES], largest: R) -> [R; LANES] {
+    for x in &mut x {
+        *x = (*x - largest).exp_of_negative();
     }
-    total_of(lanes)
+    x
+}
+
+/// Multiplies a row by a factor.
+#[inline(always)]
+fn scale<R: Real>(row: &mut [R], factor: R) {
+    let last = row.last_chunk::<LANES>().copied();
+    let (groups, rest) = row.as_chunks_mut::<LANES>();
+    scale_each(groups.as_flattened_mut(), factor);
+    if rest.is_empty() {
+        return;
+    }
+    let Some(mut last) = last else { return scale_each(rest, factor) };
+    scale_each(&mut last, factor);
+    if let Some(place) = row.last_chunk_mut() {
+        *place = last;
+    }
+}
+
+#[inline(always)]
+fn scale_each<R: Real>(x: &mut [R], factor: R) {
+    for x in x {
+        *x = *x * factor;
+    }
 }
 
 /// The largest number of a row; negative infinity for an empty one.
 #[inline(always)]
 pub fn max<R: Real>(x: &[R]) -> R {
-    let Lanes(lanes) = &mut Lanes([R::of(f64::NEG_INFINITY); LANES]);
-    let mut groups = x.chunks_exact(LANES);
-    for group in &mut groups {
-        for (lane, &value) in lanes.iter_mut().zip(group) {
-            *lane = pick(*lane < value, value, *lane);
-        }
+    let mut lanes = Lanes([R::of(f64::NEG_INFINITY); LANES]);
+    let (groups, rest) = x.as_chunks::<LANES>();
+    for group in groups {
+        raise(&mut lanes.0, group);
     }
-    for (lane, &value) in lanes.iter_mut().zip(groups.remainder()) {
-        *lane = pick(*lane < value, value, *lane);
+    // The last full group once more ends the row.
+    match x.last_chunk::<LANES>() {
+        _ if rest.is_empty() => {}
+        Some(last) => raise(&mut lanes.0, last),
+        None => raise(&mut lanes.0, rest),
     }
-    let mut best = lanes[0];
-    for &lane in &lanes[1..] {
-        best = pick(best < lane, lane, best);
+    folded(&mut lanes.0, |a, b| pick(a < b, b, a))
+}
+
+#[inline(always)]
+fn raise<R: Real>(lanes: &mut [R; LANES], x: &[R]) {
+    for (lane, &x) in lanes.iter_mut().zip(x) {
+        *lane = pick(*lane < x, x, *lane);
     }
-    best
 }
 
 /// The two parts of a row's log-sum-exp, apart so that neither rounds the other away.
@@ -118,10 +173,26 @@ pub fn softmax<R: Real>(x: &[R], out: &mut [R]) -> Softmax<R> {
     }
     let sum = powers(x, largest, out);
     let share = R::of(1.0) / sum;
-    for place in out.iter_mut() {
-        *place = *place * share;
-    }
+    scale(out, share);
     Softmax { largest, log_sum: sum.ln() }
+}
+
+/// The cross-entropy of a row whose right class is given, and its slopes times a factor: the
+/// softmax is taken in the place of the slopes and need not be written for itself. None where a
+/// number is infinite.
+#[inline(always)]
+pub fn cross_entropy<R: Real>(x: &[R], class: usize, factor: R, slope: &mut [R]) -> Option<R> {
+    let largest = max(x);
+    if largest == R::of(f64::INFINITY) {
+        return None;
+    }
+    let sum = powers(x, largest, slope);
+    let share = R::of(1.0) / sum;
+    let own = (slope[class] * share - R::of(1.0)) * factor;
+    let share = share * factor;
+    scale(slope, share);
+    slope[class] = own;
+    Some(sum.ln() - gap(x[class], largest))
 }
 
 /// The softmax where a number is infinite: all of it goes to the infinite ones.

@@ -1,5 +1,5 @@
-//! The softmax of many short rows at once: across the rows, so that vectors are full however short
-//! a row is.
+//! The softmax of many short rows at once: all of their elements one after the other, so that
+//! vectors are full however short a row is.
 
 use std::ops::Range;
 
@@ -7,18 +7,21 @@ use crate::numeric::real::{Real, pick};
 use crate::numeric::tensor::Rows;
 use crate::numeric::verbs::{Softmax, gap, softmax};
 
-/// How many rows are taken at once.
+/// How many rows are taken at once: their block stays in the first cache.
 pub const ACROSS: usize = 64;
-/// The longest rows that are taken across: their block stays in the first cache.
-pub const SHORT: usize = 32;
+/// The longest rows that are taken so: of longer ones each fills vectors by itself.
+pub const SHORT: usize = 31;
 
 /// Room for a block of rows, and what was found of it. A block of fewer rows leaves the rest of
 /// its places as they were.
 pub struct Across<R> {
-    /// The softmax: class after class, each with its rows one after the other.
-    classes: Vec<[R; ACROSS]>,
-    /// The same row after row.
+    length: usize,
+    /// The logits, where they do not stand one after the other.
+    gathered: Vec<R>,
+    /// The softmax, row after row.
     shares: Vec<R>,
+    /// For each element what its row has in common.
+    common: Vec<R>,
     largest: [R; ACROSS],
     log_sum: [R; ACROSS],
 }
@@ -28,81 +31,112 @@ impl<R: Real> Across<R> {
     pub fn new(length: usize) -> Across<R> {
         let zero = R::of(0.0);
         Across {
-            classes: vec![[zero; ACROSS]; length],
+            length,
+            gathered: Vec::new(),
             shares: vec![zero; ACROSS * length],
+            common: vec![zero; ACROSS * length + SPAN],
             largest: [zero; ACROSS],
             log_sum: [zero; ACROSS],
         }
     }
 
-    /// Computes the softmax of neighbouring rows, and says whether none of them has an infinity.
+    /// The logits of neighbouring rows, one after the other.
     #[inline(always)]
-    fn softmax(&mut self, x: &[R], rows: Rows, block: &Range<usize>) -> bool {
-        let Across { classes, largest, log_sum, .. } = self;
+    fn logits<'a>(
+        gathered: &'a mut Vec<R>,
+        x: &'a [R],
+        rows: Rows,
+        block: &Range<usize>,
+    ) -> &'a [R] {
         let Rows { length, inner, .. } = rows;
-        let x = &x[rows.start(block.start)..];
-        // How far rows and classes are apart.
-        let (of_row, of_class) = if inner == 1 { (length, 1) } else { (1, inner) };
-        for (c, class) in classes.iter_mut().enumerate() {
-            let column = &x[c * of_class..];
-            let gather = |class: &mut [R]| {
-                for (row, place) in class.iter_mut().enumerate() {
-                    *place = column[row * of_row];
-                }
-            };
-            match class.get_mut(..block.len()) {
-                Some(some) if block.len() < ACROSS => gather(some),
-                _ => gather(class),
+        let start = rows.start(block.start);
+        if inner == 1 {
+            return &x[start..start + block.len() * length];
+        }
+        gathered.resize(block.len() * length, R::of(0.0));
+        for class in 0..length {
+            let column = &x[start + class * inner..][..block.len()];
+            for (place, &x) in gathered[class..].iter_mut().step_by(length).zip(column) {
+                *place = x;
             }
         }
-        *largest = [R::of(f64::NEG_INFINITY); ACROSS];
-        for class in &*classes {
-            for (largest, &x) in largest.iter_mut().zip(class) {
-                *largest = pick(*largest < x, x, *largest);
+        gathered
+    }
+
+    /// Writes e^(x - largest) of neighbouring rows, and what turns them into shares to `common`. Says
+    /// whether none of them has an infinity.
+    #[inline(always)]
+    fn powers(&mut self, x: &[R], out: &mut [R]) -> bool {
+        match self.length {
+            2 => self.powers_of::<2>(x, out),
+            3 => self.powers_of::<3>(x, out),
+            4 => self.powers_of::<4>(x, out),
+            5 => self.powers_of::<5>(x, out),
+            _ => self.powers_of::<0>(x, out),
+        }
+    }
+
+    /// The same for rows of that length, or of any length for 0.
+    #[inline(always)]
+    fn powers_of<const LENGTH: usize>(&mut self, x: &[R], out: &mut [R]) -> bool {
+        let Across { length, common, largest, log_sum, .. } = self;
+        let length = if LENGTH == 0 { *length } else { LENGTH };
+        for (at, row) in x.chunks_exact(length).enumerate().take(ACROSS) {
+            let mut most = R::of(f64::NEG_INFINITY);
+            for &x in row {
+                most = pick(most < x, x, most);
             }
+            largest[at] = most;
+            spread(&mut common[at * length..], length, most);
         }
-        let mut sum = [R::of(0.0); ACROSS];
-        for class in &mut *classes {
-            for row in 0..ACROSS {
-                class[row] = (class[row] - largest[row]).exp_of_negative();
-                sum[row] = sum[row] + class[row];
+        for ((out, &x), &largest) in out.iter_mut().zip(x).zip(&*common) {
+            *out = (x - largest).exp_of_negative();
+        }
+        let mut sums = [R::of(1.0); ACROSS];
+        for (row, sum) in out.chunks_exact(length).zip(&mut sums) {
+            let mut total = R::of(0.0);
+            for &power in row {
+                total = total + power;
             }
+            *sum = total;
         }
-        let mut share = [R::of(0.0); ACROSS];
-        for row in 0..ACROSS {
-            share[row] = R::of(1.0) / sum[row];
-            log_sum[row] = sum[row].ln();
+        let mut shares = sums;
+        for at in 0..ACROSS {
+            shares[at] = R::of(1.0) / sums[at];
+            log_sum[at] = sums[at].ln();
         }
-        for class in classes {
-            for (x, &share) in class.iter_mut().zip(&share) {
-                *x = *x * share;
-            }
+        let rows = x.len() / length;
+        for (at, &share) in shares.iter().enumerate().take(rows) {
+            spread(&mut common[at * length..], length, share);
         }
-        !largest[..block.len()].contains(&R::of(f64::INFINITY))
+        !largest[..rows].contains(&R::of(f64::INFINITY))
     }
 
     /// Computes the softmax of neighbouring rows, for `row` to give and `shares` to change.
     #[inline(always)]
     pub fn rows(&mut self, x: &[R], rows: Rows, block: &Range<usize>) {
-        let is_finite = self.softmax(x, rows, block);
-        spread(&self.classes, &mut self.shares, block.len());
-        if !is_finite {
-            self.mend(x, rows, block);
+        let mut gathered = std::mem::take(&mut self.gathered);
+        let mut shares = std::mem::take(&mut self.shares);
+        let logits = Self::logits(&mut gathered, x, rows, block);
+        let is_finite = self.powers(logits, &mut shares);
+        for (share, &common) in shares.iter_mut().zip(&self.common) {
+            *share = *share * common;
         }
+        if !is_finite {
+            self.mend(logits, &mut shares);
+        }
+        (self.gathered, self.shares) = (gathered, shares);
     }
 
     /// Computes the rows with an infinity one by one.
     #[cold]
-    fn mend(&mut self, x: &[R], rows: Rows, block: &Range<usize>) {
-        let length = rows.length;
-        for (at, row) in block.clone().enumerate() {
-            if self.largest[at] != R::of(f64::INFINITY) {
-                continue;
+    fn mend(&mut self, x: &[R], shares: &mut [R]) {
+        let length = self.length;
+        for (at, (row, shares)) in x.chunks(length).zip(shares.chunks_mut(length)).enumerate() {
+            if self.largest[at] == R::of(f64::INFINITY) {
+                let found = softmax(row, shares);
+                (self.largest[at], self.log_sum[at]) = (found.largest, found.log_sum);
             }
-            let start = rows.start(row);
-            let logits: Vec<R> = (0..length).map(|c| x[start + c * rows.inner]).collect();
-            let found = softmax(&logits, &mut self.shares[at * length..][..length]);
-            (self.largest[at], self.log_sum[at]) = (found.largest, found.log_sum);
         }
     }
 
@@ -116,61 +150,52 @@ impl<R: Real> Across<R> {
     #[inline(always)]
     pub fn row(&mut self, at: usize) -> (Softmax<R>, &mut [R]) {
         let softmax = Softmax { largest: self.largest[at], log_sum: self.log_sum[at] };
-        let length = self.classes.len();
-        (softmax, &mut self.shares[at * length..][..length])
+        (softmax, &mut self.shares[at * self.length..][..self.length])
     }
 
     /// Writes the cross-entropy of neighbouring rows, one after the other in memory, each with its
-    /// class, and its slopes times a factor, if they are wanted. Says so if it cannot, because of
-    /// an infinity.
-    #[expect(clippy::too_many_arguments, reason = "what is read, where it is, what is written")]
+    /// class, and its slopes times a factor. Says so if it cannot, because of an infinity.
     #[inline(always)]
     pub fn cross_entropy(
         &mut self,
         x: &[R],
-        rows: Rows,
-        block: &Range<usize>,
-        targets: &[i64],
+        classes: &[i64],
         factor: R,
         losses: &mut [R],
         slopes: &mut [R],
     ) -> bool {
-        if !self.softmax(x, rows, block) {
+        if !self.powers(x, slopes) {
             return false;
         }
-        let length = rows.length;
         let mut own = [R::of(0.0); ACROSS];
-        for (at, &class) in targets[block.clone()].iter().enumerate().take(ACROSS) {
-            let logit = x[(block.start + at) * length + class as usize];
-            losses[at] = self.log_sum[at] - gap(logit, self.largest[at]);
-            own[at] = (self.classes[class as usize][at] - R::of(1.0)) * factor;
+        for (at, &class) in classes.iter().enumerate().take(ACROSS) {
+            let place = at * self.length + class as usize;
+            losses[at] = self.log_sum[at] - gap(x[place], self.largest[at]);
+            own[at] = slopes[place] * self.common[place] - R::of(1.0);
         }
-        if slopes.is_empty() {
-            return true;
+        for (slope, &common) in slopes.iter_mut().zip(&self.common) {
+            *slope = *slope * common * factor;
         }
-        for class in &mut self.classes {
-            for slope in class {
-                *slope = *slope * factor;
-            }
-        }
-        spread(&self.classes, slopes, block.len());
-        for (at, &class) in targets[block.clone()].iter().enumerate().take(ACROSS) {
-            slopes[at * length + class as usize] = own[at];
+        for (at, &class) in classes.iter().enumerate().take(ACROSS) {
+            slopes[at * self.length + class as usize] = own[at] * factor;
         }
         true
     }
 }
 
-/// Writes so many rows one after the other.
+/// As many places as `spread` writes to at most.
+const SPAN: usize = SHORT.next_multiple_of(HALF);
+const HALF: usize = 16;
+
+/// Writes a value to so many places, and on to some behind them: whole vectors take less.
 #[inline(always)]
-fn spread<R: Real>(classes: &[[R; ACROSS]], out: &mut [R], count: usize) {
-    for (c, class) in classes.iter().enumerate() {
-        let column = &mut out[c..];
-        let mut scatter = |class: &[R]| {
-            for (row, &value) in class.iter().enumerate() {
-                column[row * classes.len()] = value;
-            }
-        };
-        if count < ACROSS { scatter(&class[..count]) } else { scatter(class) }
+fn spread<R: Real>(places: &mut [R], count: usize, value: R) {
+    if let Some(places) = places.first_chunk_mut::<HALF>() {
+        *places = [value; HALF];
+    }
+    if HALF < count
+        && let Some(places) = places[HALF..].first_chunk_mut::<HALF>()
+    {
+        *places = [value; HALF];
     }
 }

@@ -8,6 +8,7 @@ pub use super::targets::Target;
 use super::targets::{self, Targets};
 use super::{empty, front, in_parallel, named_gradients, share, threads_for, under_input_names};
 use crate::numeric::args::Args;
+use crate::numeric::cancel;
 use crate::numeric::card::Card;
 use crate::numeric::fault::Fault;
 use crate::numeric::job::{Job, Outcome};
@@ -16,7 +17,7 @@ use crate::numeric::reduce::{Frame, sum};
 use crate::numeric::simd::{Kernel, Number};
 use crate::numeric::spare;
 use crate::numeric::tensor::{Rows, Tensor, agree};
-use crate::numeric::verbs::{Softmax, softmax};
+use crate::numeric::verbs::{Softmax, cross_entropy, softmax};
 
 /// A loss of rows of `D` inputs, each with a gradient, and of what belongs to the row in the
 /// targets.
@@ -300,7 +301,7 @@ where
             let all_at_once =
                 inner == 1 && self.frame.weight.is_none() && self.frame.skip.is_none();
             let mut row = rows.start;
-            while row < rows.end {
+            while row < rows.end && !cancel::is_raised() {
                 // Rows beside each other must belong to one stretch of the outer axes.
                 let stretch = if inner == 1 { rows.end } else { (row / inner + 1) * inner };
                 let end = stretch.min(row + ACROSS);
@@ -309,11 +310,12 @@ where
                 if all_at_once
                     && self.loss.is_cross_entropy()
                     && let Targets::Classes(classes) = self.targets
+                    && let Some(slopes) = walk.slopes[0].get_mut(outputs.clone())
                 {
-                    let (x, rows, scale) = (walk.x[0], self.rows, walk.scale);
+                    let x = &walk.x[0][row * length..end * length];
                     let losses = &mut walk.losses[row - walk.first..end - walk.first];
-                    let slopes = walk.slopes[0].get_mut(outputs.clone()).unwrap_or_default();
-                    if across.cross_entropy(x, rows, &block, classes, scale, losses, slopes) {
+                    let classes = &classes[block.clone()];
+                    if across.cross_entropy(x, classes, walk.scale, losses, slopes) {
                         row = end;
                         continue;
                     }
@@ -337,6 +339,12 @@ where
             return;
         }
         for row in rows {
+            if row % ACROSS == 0 && cancel::is_raised() {
+                break;
+            }
+            if self.loss.is_cross_entropy() && walk.cross_entropy(row) {
+                continue;
+            }
             // A softmax is written over whatever stands there.
             if !L::SOFTMAX {
                 for slope in &mut scratch {
@@ -370,6 +378,23 @@ where
     T: Number,
     R: Real<Elem = T>,
 {
+    /// Does one row of the plain cross-entropy in the place of its slopes, if it can.
+    #[inline(always)]
+    fn cross_entropy(&mut self, row: usize) -> bool {
+        let Rows { length, inner, .. } = self.rows;
+        let Targets::Classes(classes) = self.targets else { return false };
+        if inner != 1 || !self.frame.keeps(row) || self.slopes[0].is_empty() {
+            return false;
+        }
+        let start = self.rows.start(row);
+        let weight = R::of(self.frame.weight(row).to_f64());
+        let slope = &mut self.slopes[0][start - self.first * length..][..length];
+        let x = &self.x[0][start..start + length];
+        let value = cross_entropy(x, classes[row] as usize, weight * self.scale, slope);
+        self.losses[row - self.first] = value.unwrap_or(R::of(0.0)) * weight;
+        value.is_some()
+    }
+
     /// Does one row, whose softmax stands in `slope` if it is there, and writes its slopes out if
     /// they are not yet to be left there.
     #[inline(always)]

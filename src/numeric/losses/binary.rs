@@ -147,8 +147,10 @@ impl Pointwise<2, 1> for BinaryCrossEntropy {
     #[inline(always)]
     fn at_plain<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         let one = R::of(1.0);
-        let ln_p = p.ln().at_least(-100.0);
-        let ln_q = (-p).ln_1p().at_least(-100.0);
+        // torch's least logarithms, which only a probability of 1 has of its rest.
+        let least = R::of(-100.0);
+        let ln_p = p.ln_of_probability().at_least(-100.0);
+        let ln_q = pick(p == one, least, (-p).ln_1p_above());
         let value = (t - one) * ln_q - t * ln_p;
         // torch's constant is a single-precision one in double precision too.
         let slope = (p - t) / ((one - p) * p).at_least(f64::from(1e-12f32));

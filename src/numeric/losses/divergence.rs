@@ -87,7 +87,7 @@ impl Pointwise<2, 1> for KlDiv {
     #[inline(always)]
     fn at_plain<R: Real>(&self, [p, t]: [R; 2]) -> (R, [R; 1]) {
         // t ln t and t p apart: a target of 0 wins over an infinite logarithm in either.
-        (product_or_zero(t, t.ln()) - product_or_zero(t, p), [-t])
+        (t.x_ln_x() - product_or_zero(t, p), [-t])
     }
 }
 

@@ -7,7 +7,8 @@ use crate::numeric::card::Domain;
 use crate::numeric::catalogue;
 use crate::numeric::job::{Options, Reduction};
 use crate::numeric::math::{
-    FusedOnce, MulAdd, Separate, exp, exp_m1, exp_of_negative, ln, ln_1p, ln_1p_unit, tanh,
+    FusedOnce, MulAdd, Separate, exp, exp_m1, exp_of_negative, ln, ln_1p, ln_1p_above, ln_1p_unit,
+    ln_of_positive, tanh, x_ln_x,
 };
 use crate::numeric::simd::Level;
 
@@ -27,16 +28,16 @@ fn ulps(got: f32, exact: f64) -> f64 {
     (f64::from(got) - exact).abs() / 2f64.powi(exponent - 23)
 }
 
-/// The largest error of a function over every `step`th number up to one of those bits.
+/// The largest error of a function over every `step`th number that it is for.
 fn worst(
     step: usize,
-    last: u32,
+    is_for: impl Fn(f32) -> bool,
     function: impl Fn(f32) -> f32,
     exact: impl Fn(f64) -> f64,
 ) -> (f64, f32) {
     let mut worst = (0.0, 0.0);
-    for bits in (0..=last).step_by(step) {
-        let x = f32::from_bits(bits);
+    let numbers = (0..=u32::MAX).step_by(step).map(f32::from_bits);
+    for x in numbers.filter(|&x| is_for(x)) {
         let error = ulps(function(x), exact(f64::from(x)));
         if worst.0 < error {
             worst = (error, x);
@@ -46,22 +47,27 @@ fn worst(
 }
 
 fn check<M: MulAdd>(step: usize) {
-    type Row = (&'static str, fn(f32) -> f32, fn(f64) -> f64, f64);
-    let of_negative = |x: f64| x.min(0.0).exp();
-    let bounds: [Row; 7] = [
-        ("exp", exp::<M>, f64::exp, 1.1),
-        ("exp_of_negative", |x| exp_of_negative::<M>(x.min(0.0)), of_negative, 1.1),
-        ("exp_m1", exp_m1::<M>, f64::exp_m1, 3.0),
-        ("ln", ln::<M>, f64::ln, 1.1),
-        ("ln_1p", ln_1p::<M>, f64::ln_1p, 2.0),
-        ("ln_1p_unit", ln_1p_unit::<M>, f64::ln_1p, 2.0),
-        ("tanh", tanh::<M>, f64::tanh, 2.0),
+    type Row = (&'static str, fn(f32) -> bool, fn(f32) -> f32, fn(f64) -> f64, f64);
+    let any = |_| true;
+    let is_positive = |x: f32| 0.0 < x && x.is_finite();
+    let bounds: [Row; 10] = [
+        ("exp", any, exp::<M>, f64::exp, 1.1),
+        ("exp_of_negative", |x| x <= 0.0 || x.is_nan(), exp_of_negative::<M>, f64::exp, 1.1),
+        ("exp_m1", any, exp_m1::<M>, f64::exp_m1, 3.0),
+        ("ln", any, ln::<M>, f64::ln, 1.1),
+        ("ln_of_positive", is_positive, ln_of_positive::<M>, f64::ln, 1.1),
+        ("x_ln_x", |x| x != 0.0, x_ln_x::<M>, |x| x * x.ln(), 2.0),
+        ("ln_1p", any, ln_1p::<M>, f64::ln_1p, 2.0),
+        ("ln_1p_above", |x| -1.0 < x && x.is_finite(), ln_1p_above::<M>, f64::ln_1p, 2.0),
+        ("ln_1p_unit", |x| (0.0..=1.0).contains(&x), ln_1p_unit::<M>, f64::ln_1p, 2.0),
+        ("tanh", any, tanh::<M>, f64::tanh, 2.0),
     ];
-    for (name, function, exact, bound) in bounds {
-        let last = if name == "ln_1p_unit" { 1f32.to_bits() } else { u32::MAX };
-        let (error, x) = worst(step, last, function, exact);
+    for (name, is_for, function, exact, bound) in bounds {
+        let (error, x) = worst(step, is_for, function, exact);
         assert!(error <= bound, "{name}({x:e}) is off by {error} ulp");
     }
+    assert!(ln_of_positive::<M>(0.0) < -103.0);
+    assert_eq!([0.0, -0.0].map(|x| x_ln_x::<M>(x).to_bits()), [0, 0]);
 }
 
 #[test]

@@ -5,9 +5,11 @@
 
 use super::card::{Domain, Input};
 use super::job::{Job, Values};
-use super::simd::Number;
+use super::real::Real;
+use super::simd::{Kernel, Number};
 use super::tensor::{Rows, Tensor};
 use super::validate::meant;
+use super::verbs::sum_of;
 
 /// Something that looks wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +98,7 @@ impl WarningKind {
 }
 
 /// How many elements of an input are looked at, at most.
-const SAMPLE: usize = 1 << 12;
+const SAMPLE: usize = 1 << 10;
 /// How far a sum of probabilities rounded to a few digits may be from 1.
 const ROUNDING: f64 = 2e-2;
 /// How many elements of a list of probabilities are no coincidence.
@@ -151,22 +153,55 @@ fn some_of(count: usize, limit: usize) -> impl Iterator<Item = usize> {
     (0..count.min(limit)).map(move |k| if all { k } else { scattered(k) })
 }
 
-/// The sums over some of the rows of `f` of each element, without rows that do not count.
+/// The sums over some of the rows of a term of each element, without rows that do not count.
 fn row_sums<T: Number>(
     job: &Job<T>,
     tensor: &Tensor<T>,
     rows: Rows,
-    f: impl Fn(f64) -> f64,
+    term: Term,
 ) -> impl Iterator<Item = f64> {
     let some = some_of(rows.count(), (SAMPLE / rows.length).max(1));
     some.filter(|&row| counts(job, row)).filter_map(move |row| {
         let start = rows.start(row);
         let places = (0..rows.length).map(|k| start + k * rows.inner);
-        if places.clone().any(|place| tensor.is_missing(place)) {
+        if tensor.missing.is_some() && places.clone().any(|place| tensor.is_missing(place)) {
             return None;
         }
-        Some(places.map(|place| f(tensor.values[place].to_f64())).sum())
+        let sum = |row: &[T]| T::dispatch(job.options.level, Sum { row, term });
+        Some(match tensor.values.get(start..start + rows.length) {
+            Some(row) if rows.inner == 1 => sum(row),
+            _ => sum(&places.map(|place| tensor.values[place]).collect::<Vec<T>>()),
+        })
     })
+}
+
+/// What is summed over a row.
+#[derive(Clone, Copy)]
+enum Term {
+    Itself,
+    Power,
+    Square,
+}
+
+/// The sum of a term over a row, which may be long.
+struct Sum<'a, T> {
+    row: &'a [T],
+    term: Term,
+}
+
+impl<T: Number> Kernel<T> for Sum<'_, T> {
+    type Out = f64;
+
+    #[inline(always)]
+    fn run<R: Real<Elem = T>>(self) -> f64 {
+        let row = [R::view(self.row)];
+        let sum = match self.term {
+            Term::Itself => sum_of(row, |[x]| x),
+            Term::Power => sum_of(row, |[x]| x.exp()),
+            Term::Square => sum_of(row, |[x]| x * x),
+        };
+        sum.to_f64()
+    }
 }
 
 /// Whether a row counts: its class is not an ignored one, and its frame is not beyond the end of
@@ -203,7 +238,8 @@ fn looks_normalised<T: Number>(job: &Job<T>, tensor: &Tensor<T>) -> Option<Warni
     if !sample(tensor).all(is_probability) || sample(tensor).all(|x| x == 0.0 || x == 1.0) {
         return None;
     }
-    let near_one = row_sums(job, tensor, rows, |x| x).all(|sum| (sum - 1.0).abs() < ROUNDING);
+    let near_one =
+        row_sums(job, tensor, rows, Term::Itself).all(|sum| (sum - 1.0).abs() < ROUNDING);
     near_one.then_some(WarningKind::LooksLikeProbabilities)
 }
 
@@ -231,7 +267,7 @@ fn log_probabilities<T: Number>(
     let elementwise = job.card.batchmean;
     let axes = if elementwise { 0..tensor.shape.len() } else { 0..1 };
     let sums_to_one = |rows: Rows| {
-        row_sums(job, tensor, rows, f64::exp)
+        row_sums(job, tensor, rows, Term::Power)
             .all(|sum| (sum - 1.0).abs() < 5.0 * ROUNDING || sum.is_nan())
     };
     let normalised = if elementwise {
@@ -246,7 +282,8 @@ fn log_probabilities<T: Number>(
 /// Probabilities over classes that do not sum to 1 on any axis that could be the classes'.
 fn sums<T: Number>(job: &Job<T>, tensor: &Tensor<T>) -> Option<WarningKind> {
     let near_one = |rows: Rows| {
-        row_sums(job, tensor, rows, |x| x).all(|sum| (sum - 1.0).abs() < ROUNDING || sum.is_nan())
+        row_sums(job, tensor, rows, Term::Itself)
+            .all(|sum| (sum - 1.0).abs() < ROUNDING || sum.is_nan())
     };
     let fine = if job.card.batchmean {
         tensor.shape.is_empty()
@@ -265,7 +302,7 @@ fn zero_one<T: Number>(tensor: &Tensor<T>) -> Option<WarningKind> {
 
 fn lengths<T: Number>(job: &Job<T>, tensor: &Tensor<T>) -> Option<WarningKind> {
     let rows = Rows::around(&tensor.shape, tensor.shape.len().checked_sub(1)?);
-    let unit = row_sums(job, tensor, rows, |x| x * x)
+    let unit = row_sums(job, tensor, rows, Term::Square)
         .all(|square| (square.sqrt() - 1.0).abs() < ROUNDING || square.is_nan());
     (!unit).then_some(WarningKind::NotNormalised)
 }

@@ -39,6 +39,17 @@ pub fn under<O>(flag: Flag, work: impl FnOnce() -> O) -> O {
     work()
 }
 
+/// The items as long as the work of this thread should go on: for the outer loop of work whose cost
+/// grows faster than its numbers.
+pub fn wanted<I: Iterator>(items: I) -> impl Iterator<Item = I::Item> {
+    items.take_while(|_| !is_raised())
+}
+
+/// The flag of this thread's work, for other threads that do a part of it.
+pub fn flag() -> Flag {
+    CURRENT.with_borrow(Option::clone).unwrap_or_default()
+}
+
 /// Whether the work of this thread should stop; never for work without a flag.
 pub fn is_raised() -> bool {
     CURRENT.with_borrow(|flag| flag.as_ref().is_some_and(Flag::is_raised))

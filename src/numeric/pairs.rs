@@ -118,7 +118,7 @@ impl<R: Real> Table<R> {
     pub fn pull(&self, a: &Units<R>, b: &Units<R>, [out_a, out_b]: [&mut [R]; 2]) {
         let mut slopes_a = vec![R::of(0.0); a.values.len()];
         let mut slopes_b = vec![R::of(0.0); b.values.len()];
-        for i in (0..self.rows).take_while(|_| !cancel::is_raised()) {
+        for i in cancel::wanted(0..self.rows) {
             let (own, own_slope) = (a.row(i), &mut slopes_a[i * a.length..(i + 1) * a.length]);
             for j in 0..self.columns {
                 let pull = self.scale * self.at(i, j);

@@ -12,6 +12,7 @@ pub mod targets;
 use std::array;
 use std::thread;
 
+use super::cancel;
 use super::card::Card;
 use super::fault::Fault;
 use super::job::{Job, Outcome, Values};
@@ -33,7 +34,13 @@ fn in_parallel<C: Send, O: Send>(chunks: Vec<C>, work: impl Fn(C) -> O + Sync) -
     let mut chunks = chunks.into_iter();
     let Some(first) = chunks.next() else { return Vec::new() };
     thread::scope(|scope| {
-        let others: Vec<_> = chunks.map(|chunk| scope.spawn(|| work(chunk))).collect();
+        let flag = cancel::flag();
+        let work = &work;
+        let under_flag = |chunk| {
+            let flag = flag.clone();
+            scope.spawn(move || cancel::under(flag, || work(chunk)))
+        };
+        let others: Vec<_> = chunks.map(under_flag).collect();
         let mut results = vec![work(first)];
         for other in others {
             match other.join() {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{front, in_parallel, named_gradients, share, threads_for, under_input_names};
 use crate::numeric::args::Args;
+use crate::numeric::cancel;
 use crate::numeric::card::Card;
 use crate::numeric::dual::Dual;
 use crate::numeric::fault::Fault;
@@ -287,6 +288,9 @@ where
         let strips = range.len().div_ceil(STRIP);
         let mut sums = Vec::with_capacity(range.len().div_ceil(BLOCK));
         for first in (0..strips).step_by(BLOCK / STRIP) {
+            if cancel::is_raised() {
+                break;
+            }
             let mut sum = BlockSum::ZERO;
             for n in first..strips.min(first + BLOCK / STRIP) {
                 let x = x.each_ref().map(|x| x.strip(n));

@@ -1,6 +1,7 @@
 //! Contrast within a batch: each sample against all others, two views of which belong together.
 
 use crate::numeric::args::Args;
+use crate::numeric::cancel::wanted;
 use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
 use crate::numeric::drive::batchwise::{
     Batchwise, PAIRS_MAX, STEPS_MAX, Work, bounded, rows_and_columns,
@@ -112,7 +113,7 @@ impl Batchwise<1, 1> for NtXent {
         let units = Units::of(x, rows, length);
         let table = Table::of(&units, &units, R::of(1.0 / self.temperature));
         let mut pulls = table.zeros();
-        for i in 0..rows {
+        for i in wanted(0..rows) {
             let mate = (i + rows / 2) % rows;
             let off = R::of(f64::NEG_INFINITY);
             let score = |j: usize| if i == j { off } else { table.at(i, j) };
@@ -249,7 +250,7 @@ impl Batchwise<2, 2> for InBatch {
         let table = Table::of(&a, &b, R::of(scale));
         let turned = table.turned();
         let mut pulls = table.zeros();
-        for i in 0..rows {
+        for i in wanted(0..rows) {
             let factor = work.factor[i];
             work.losses[i] = match *self {
                 InBatch::Rows { .. } | InBatch::Products => {

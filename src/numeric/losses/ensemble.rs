@@ -2,6 +2,7 @@
 
 use super::scores::FORECAST;
 use crate::numeric::args::Args;
+use crate::numeric::cancel::wanted;
 use crate::numeric::card::{Bounds, Card, Default, Input, Param, ParamKind, Task};
 use crate::numeric::distance::norm;
 use crate::numeric::drive::batchwise::{
@@ -275,7 +276,7 @@ impl Batchwise<2, 1> for MultivariateScore {
     fn batch<R: Real>(&self, plan: &Ensembles, [p, t]: [&[R]; 2], work: Work<'_, R, 1>) {
         let [slopes] = work.slopes;
         let size = plan.members * plan.length;
-        for row in (0..work.losses.len()).filter(|&row| work.keep[row]) {
+        for row in wanted((0..work.losses.len()).filter(|&row| work.keep[row])) {
             let ensemble = &p[row * size..(row + 1) * size];
             let observed = &t[row * plan.length..(row + 1) * plan.length];
             let slopes = &mut slopes[row * size..(row + 1) * size];
@@ -304,7 +305,7 @@ fn energy<R: Real>(
     let each = R::of(1.0 / plan.members as f64);
     let pair = R::of(2.0 * pair_share(fair, plan.members));
     let mut value = R::of(0.0);
-    for i in 0..plan.members {
+    for i in wanted(0..plan.members) {
         let own = member(i);
         for (other, share) in std::iter::once((observed, each))
             .chain((0..plan.members).filter(|&j| j != i).map(|j| (member(j), -pair)))
@@ -335,7 +336,7 @@ fn variogram<R: Real>(
     let each = R::of(1.0 / plan.members as f64);
     let at = |member: usize, k: usize| member * plan.length + k;
     let mut value = zero;
-    for i in 0..plan.length {
+    for i in wanted(0..plan.length) {
         for j in (0..plan.length).filter(|&j| j != i) {
             let difference = |member: usize| ensemble[at(member, i)] - ensemble[at(member, j)];
             let mean = each * sum_over(plan.members, |m| difference(m).abs().powf(order));
@@ -424,7 +425,7 @@ impl Batchwise<4, 3> for WeightedIntervalScore {
         let [slope_l, slope_u, slope_m] = work.slopes;
         let (zero, one, half) = (R::of(0.0), R::of(1.0), R::of(0.5));
         let share = R::of(1.0 / (intervals as f64 + 0.5));
-        for row in (0..work.losses.len()).filter(|&row| work.keep[row]) {
+        for row in wanted((0..work.losses.len()).filter(|&row| work.keep[row])) {
             let t = targets[row];
             let factor = share * work.factor[row];
             let error = median[row] - t;

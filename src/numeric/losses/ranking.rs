@@ -2,6 +2,7 @@
 
 use super::preference::BPR_LOSS;
 use crate::numeric::args::Args;
+use crate::numeric::cancel::wanted;
 use crate::numeric::card::{Bounds, Card, Domain, Input, Param, Task};
 use crate::numeric::drive::batchwise::{
     Batchwise, STEPS_MAX, Work, bounded, rows_and_columns, rows_without_label,
@@ -212,7 +213,8 @@ impl Batchwise<2, 1> for Listwise {
 
     fn batch<R: Real>(&self, plan: &Lists, [p, t]: [&[R]; 2], work: Work<'_, R, 1>) {
         let [slopes] = work.slopes;
-        for (row, items) in plan.items.iter().enumerate().filter(|(row, _)| work.keep[*row]) {
+        let kept = plan.items.iter().enumerate().filter(|(row, _)| work.keep[*row]);
+        for (row, items) in wanted(kept) {
             if items.is_empty() {
                 continue;
             }
@@ -258,7 +260,7 @@ fn list_mle<R: Real>(scores: &[R], relevances: &[R], slope: &mut [R]) -> R {
     let order = descending(relevances);
     let mut value = R::of(0.0);
     // The log-sum-exp of each item and those after it.
-    for first in 0..order.len() {
+    for first in wanted(0..order.len()) {
         let rest = &order[first..];
         let sum = log_sum_exp(rest.len(), |k| scores[rest[k]]);
         value = value - gap(scores[rest[0]], sum);
@@ -278,7 +280,7 @@ fn pairs<R: Real>(
     weight: impl Fn(usize, usize) -> R,
 ) -> R {
     let mut value = R::of(0.0);
-    for i in 0..scores.len() {
+    for i in wanted(0..scores.len()) {
         for j in (0..scores.len()).filter(|&j| relevances[j] < relevances[i]) {
             let logistic = (scores[i] - scores[j]).logistic();
             let weight = weight(i, j);
@@ -293,7 +295,7 @@ fn pairs<R: Real>(
 fn hinge<R: Real>(scores: &[R], relevances: &[R], slope: &mut [R]) -> R {
     let (zero, one) = (R::of(0.0), R::of(1.0));
     let mut value = zero;
-    for i in 0..scores.len() {
+    for i in wanted(0..scores.len()) {
         for j in (0..scores.len()).filter(|&j| relevances[j] < relevances[i]) {
             let violation = one - (scores[i] - scores[j]);
             let active = pick(zero < violation, one, zero);
@@ -342,7 +344,7 @@ fn approx_ndcg<R: Real>(scores: &[R], relevances: &[R], temperature: R, slope: &
         return ideal;
     }
     let mut value = R::of(0.0);
-    for i in 0..scores.len() {
+    for i in wanted(0..scores.len()) {
         let against = |j: usize| ((scores[j] - scores[i]) / temperature).logistic();
         let half = R::of(0.5);
         let rank = half + sum_over(scores.len(), |j| if i == j { half } else { against(j).yes });

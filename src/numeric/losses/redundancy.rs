@@ -2,6 +2,7 @@
 
 use super::contrastive::{CONTRAST, VIEWS};
 use crate::numeric::args::Args;
+use crate::numeric::cancel::{is_raised, wanted};
 use crate::numeric::card::{Bounds, Card, Param};
 use crate::numeric::drive::batchwise::{
     Batchwise, PAIRS_MAX, STEPS_MAX, Work, bounded, rows_and_columns,
@@ -63,11 +64,16 @@ impl Weighed {
     /// The sums over rows of the products of features of two views, divided by a number.
     fn products<R: Real>(&self, a: &[R], b: &[R], divisor: f64) -> Vec<R> {
         let d = self.length;
-        let product = |place: usize| {
-            let (i, j) = (place / d, place % d);
+        let product = |i: usize, j: usize| {
             self.over_rows(|row| a[row * d + i] * b[row * d + j]) / R::of(divisor)
         };
-        (0..d * d).map(product).collect()
+        let mut products = vec![R::of(0.0); d * d];
+        for i in wanted(0..d) {
+            for (j, place) in products[i * d..(i + 1) * d].iter_mut().enumerate() {
+                *place = product(i, j);
+            }
+        }
+        products
     }
 }
 
@@ -150,11 +156,16 @@ impl Batchwise<2, 2> for BarlowTwins {
             let pull =
                 |k: usize, j: usize| if view == 0 { pulls[k * d + j] } else { pulls[j * d + k] };
             // Slopes in the standardized features, then through mean and deviation.
-            let inner = |at: usize| {
+            let pulled = |at: usize| {
                 let (row, k) = (at / d, at % d);
                 share(row) * sum_over(d, |j| pull(k, j) * other[row * d + j])
             };
-            let inner: Vec<R> = (0..z.len()).map(inner).collect();
+            let mut inner = vec![R::of(0.0); z.len()];
+            for row in wanted(0..plan.rows) {
+                for at in row * d..(row + 1) * d {
+                    inner[at] = pulled(at);
+                }
+            }
             for k in 0..d {
                 let sum = sum_over(plan.rows, |row| inner[row * d + k]);
                 let along = sum_over(plan.rows, |row| inner[row * d + k] * z[row * d + k]);
@@ -248,7 +259,8 @@ impl Batchwise<2, 2> for Vicreg {
                 let others = |j: usize| pick(j == k, zero, covariances[k * d + j].squared());
                 value = value + share * sum_over(d, others);
             }
-            for (at, slope) in slopes.iter_mut().enumerate() {
+            let places = slopes.iter_mut().enumerate();
+            for (at, slope) in places.take_while(|(at, _)| at % d != 0 || !is_raised()) {
                 let (row, k) = (at / d, at % d);
                 let toward =
                     |j: usize| pick(j == k, zero, covariances[k * d + j] * centred[row * d + j]);

@@ -1,6 +1,7 @@
 //! Segmentation: how much of two regions is the same.
 
 use crate::numeric::args::Args;
+use crate::numeric::cancel::wanted;
 use crate::numeric::card::{
     Bounds, Card, Default, Domain, Input, Param, ParamKind, Preset, Profile, Task,
 };
@@ -293,7 +294,7 @@ impl Batchwise<2, 1> for Overlap {
 
     fn batch<R: Real>(&self, regions: &Regions, x: [&[R]; 2], work: Work<'_, R, 1>) {
         let [slopes] = work.slopes;
-        for loss in (0..work.losses.len()).filter(|&loss| work.keep[loss]) {
+        for loss in wanted((0..work.losses.len()).filter(|&loss| work.keep[loss])) {
             let mut parts = regions.parts(loss, x);
             work.losses[loss] = self.of_parts(&mut parts, regions.per_class);
             for part in &parts {

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::numeric::args::Args;
+use crate::numeric::cancel::wanted;
 use crate::numeric::card::{Card, Default, Domain, Input, Param, ParamKind, Task};
 use crate::numeric::drive::batchwise::{Batchwise, Work};
 use crate::numeric::fault::{Fault, Kind, Place};
@@ -177,7 +178,7 @@ impl Batchwise<1, 1> for Ctc {
     fn batch<R: Real>(&self, plan: &Plan, [x]: [&[R]; 1], work: Work<'_, R, 1>) {
         let [slopes] = work.slopes;
         let count = plan.samples.len();
-        for (number, sample) in plan.samples.iter().enumerate() {
+        for (number, sample) in wanted(plan.samples.iter().enumerate()) {
             if !work.keep[number] {
                 continue;
             }
@@ -289,7 +290,7 @@ impl<R: Real> Lattice<R> {
         for (state, place) in alpha.iter_mut().enumerate().take(width.min(2)) {
             *place = x(0, states[state]);
         }
-        for t in 1..sample.frames {
+        for t in wanted(1..sample.frames) {
             let (before, row) = alpha.split_at_mut(t * width);
             let before = &before[(t - 1) * width..];
             for state in 0..width {
@@ -321,7 +322,7 @@ impl<R: Real> Lattice<R> {
         let never = R::of(f64::NEG_INFINITY);
         let width = self.states.len();
         let mut beta = vec![never; width];
-        for t in (0..sample.frames).rev() {
+        for t in wanted((0..sample.frames).rev()) {
             let after = beta.clone();
             for state in 0..width {
                 let own = x(t, self.states[state]);

@@ -2,6 +2,7 @@
 
 use super::contrastive::{CONTRAST, EMBEDDINGS, TEMPERATURE, bounded_table};
 use crate::numeric::args::Args;
+use crate::numeric::cancel::wanted;
 use crate::numeric::card::{Bounds, Card, Domain, Input, Param};
 use crate::numeric::drive::batchwise::{Batchwise, Work, rows_and_columns, rows_without_label};
 use crate::numeric::drive::targets::no_such_class;
@@ -225,7 +226,7 @@ impl Batchwise<1, 1> for ByLabel {
             _ => Vec::new(),
         };
         let mut crowding = vec![R::of(0.0); crowds.len()];
-        for i in (0..rows).filter(|&i| work.keep[i]) {
+        for i in wanted((0..rows).filter(|&i| work.keep[i])) {
             let [same, different] = plan.sides(i);
             let factor = work.factor[i];
             let mut give = |a: usize, b: usize, pull: R| pulls.add(a, b, factor * pull);
@@ -441,7 +442,7 @@ impl Batchwise<2, 2> for ProxyAnchor {
         let with_samples =
             (0..plan.proxies).filter(|&class| counting().any(|row| of_class(row, class))).count();
         let mut value = R::of(0.0);
-        for class in 0..plan.proxies {
+        for class in wanted(0..plan.proxies) {
             for (own, steep, share) in [
                 (true, -self.alpha, 1.0 / with_samples as f64),
                 (false, self.alpha, 1.0 / plan.proxies as f64),

@@ -2,6 +2,7 @@
 
 use super::sequence::{check_size, label_at, lengths};
 use crate::numeric::args::Args;
+use crate::numeric::cancel::wanted;
 use crate::numeric::card::{Bounds, Card, Default, Domain, Input, Param, ParamKind, Task};
 use crate::numeric::drive::batchwise::{Batchwise, Work};
 use crate::numeric::fault::Fault;
@@ -144,7 +145,8 @@ impl Batchwise<1, 1> for Rnnt {
     fn batch<R: Real>(&self, plan: &Plan, [x]: [&[R]; 1], work: Work<'_, R, 1>) {
         let [slopes] = work.slopes;
         let size = plan.frames * plan.steps * plan.classes;
-        for (number, sample) in plan.samples.iter().enumerate().filter(|(n, _)| work.keep[*n]) {
+        let kept = plan.samples.iter().enumerate().filter(|(n, _)| work.keep[*n]);
+        for (number, sample) in wanted(kept) {
             let logits = &x[number * size..(number + 1) * size];
             let slopes = &mut slopes[number * size..(number + 1) * size];
             work.losses[number] = of_sample(plan, sample, logits, slopes);
@@ -180,7 +182,7 @@ fn of_sample<R: Real>(plan: &Plan, sample: &Sample, x: &[R], slopes: &mut [R]) -
     let go_on = |t: usize, u: usize| gap(x[row(t, u)][plan.blank], sums[node(t, u)]);
     let say = |t: usize, u: usize| gap(x[row(t, u)][sample.labels[u]], sums[node(t, u)]);
     let mut alpha = vec![never; sample.frames * width];
-    for t in 0..sample.frames {
+    for t in wanted(0..sample.frames) {
         for u in 0..width {
             let mut sum = if t == 0 && u == 0 { R::of(0.0) } else { never };
             if 0 < t {
@@ -196,7 +198,7 @@ fn of_sample<R: Real>(plan: &Plan, sample: &Sample, x: &[R], slopes: &mut [R]) -
     let total = alpha[node(last.0, last.1)] + go_on(last.0, last.1);
     // The log-probability of the rest of the sequence from each node on.
     let mut beta = vec![never; sample.frames * width];
-    for t in (0..sample.frames).rev() {
+    for t in wanted((0..sample.frames).rev()) {
         for u in (0..width).rev() {
             let after = if t + 1 < sample.frames {
                 beta[node(t + 1, u)]

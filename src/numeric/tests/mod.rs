@@ -11,3 +11,5 @@ mod agreement;
 mod extremes;
 /// Every gradient is the derivative of its loss.
 mod gradients;
+/// Work that nobody waits for ends early.
+mod stopping;

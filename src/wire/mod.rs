@@ -6,6 +6,7 @@ mod connection;
 pub mod evaluate;
 mod framing;
 mod guard;
+mod head;
 mod holding;
 mod http2;
 pub mod json;

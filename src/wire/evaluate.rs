@@ -15,6 +15,8 @@ use http_body_util::Full;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::admission::{Admitted, queue_is_full, receive, too_large};
+use super::coding::{self, Coding};
+use super::decoding::decode;
 use super::head::{caller_deadline, declared_length, expect_object, says_json, wanted_form};
 use super::holding::Holding;
 use super::json::answer::{Printed, print, print_plain};
@@ -58,15 +60,17 @@ pub async fn evaluate(
     let (mut parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
     let sure_json = says_json(&parts.headers)?;
+    let coding = coding::of_body(&parts.headers)?;
     let declared = declared_length(&parts.headers);
     if declared.is_some_and(|length| app.config.body_bytes_max < length) {
         return Err(too_large(app.config.body_bytes_max));
     }
     let caller = caller_deadline(&parts.headers)?;
     // So little holds no memory to speak of, and handing it to another thread would cost more than
-    // doing it.
-    let is_small =
-        !loss.grows_faster && declared.is_some_and(|length| length <= app.config.inline_bytes_max);
+    // doing it. What is compressed may hold anything.
+    let is_small = coding.is_none()
+        && !loss.grows_faster
+        && declared.is_some_and(|length| length <= app.config.inline_bytes_max);
     let key = parts.extensions.remove::<Arc<Key>>();
     let limit = app.config.body_bytes_max;
     let admit = |key: Arc<Key>| key.admit(declared, limit, !is_small, Instant::now());
@@ -81,10 +85,10 @@ pub async fn evaluate(
         Some(caller) => within(&app, caller, body).await??,
         None => body.await?,
     };
-    expect_object(sure_json, &body)?;
     clock.lap(Stage::Read);
 
     let Some(admitted) = admitted else {
+        expect_object(sure_json, &body)?;
         clock.lap(Stage::Wait);
         let done = work(&app, loss, scalars, &body, form, clock, &mut |_| Ok(()))?;
         correct(&mut admission, done.elements);
@@ -103,17 +107,19 @@ pub async fn evaluate(
         // Held until the work is really done, whether or not somebody waits for it; the key's part
         // longest, so that its share is of places that are free.
         let (mut admission, mut admitted, _slot) = (admission, admitted, slot);
-        let mut afford = |bytes| {
-            if flag.is_raised() {
-                return Err(Problem::new(Code::DeadlineExceeded, "nobody waits for the answer"));
-            }
-            admitted.cover(body.capacity().saturating_add(bytes))
-        };
-        let done = cancel::under(flag.clone(), || {
-            work(&service, loss, scalars, &body, form, clock, &mut afford)
-        });
-        spare::BYTES.give(body);
-        let done = done?;
+        let done = cancel::under(flag, || {
+            let body = decoded(&service, coding, body, &mut admission, &mut admitted)?;
+            expect_object(sure_json, &body)?;
+            let mut afford = |bytes| {
+                if cancel::is_raised() {
+                    return Err(Problem::nobody_waits());
+                }
+                admitted.cover(body.capacity().saturating_add(bytes))
+            };
+            let done = work(&service, loss, scalars, &body, form, clock, &mut afford);
+            spare::BYTES.give(body);
+            done
+        })?;
         correct(&mut admission, done.elements);
         // Only what the answer holds is left.
         admitted.cover(done.text.bytes())?;
@@ -125,6 +131,26 @@ pub async fn evaluate(
         Problem::internal()
     })??;
     Ok(response(&app, form, done.text, &done.timing, Some(charge)))
+}
+
+/// The body as it was before it was compressed.
+fn decoded(
+    app: &Service,
+    coding: Option<Coding>,
+    body: Vec<u8>,
+    admission: &mut Option<Admission>,
+    admitted: &mut Admitted,
+) -> Result<Vec<u8>, Problem> {
+    let Some(coding) = coding else { return Ok(body) };
+    let mut plain = Vec::new();
+    let mut afford = |bytes| admitted.cover(body.capacity().saturating_add(bytes));
+    let done = decode(coding, &body, app.config.body_bytes_max, &mut plain, &mut afford);
+    // Also where it cannot be used: it was work to find that out.
+    if let Some(admission) = admission {
+        admission.raise(plain.len(), Instant::now());
+    }
+    spare::BYTES.give(body);
+    done.map(|()| plain)
 }
 
 /// A request that waits for its work. When it is dropped, because the client has gone or the time

@@ -2,7 +2,9 @@
 
 pub mod access;
 mod admission;
+mod coding;
 mod connection;
+mod decoding;
 pub mod evaluate;
 mod framing;
 mod guard;

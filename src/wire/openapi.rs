@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::catalogue::FILTERS;
+use super::coding::Coding;
 use super::problem::Code;
 use super::{ROUTES, answer};
 use crate::numeric::card::{Card, Default, Domain, Input, Param, ParamKind, Profile};
@@ -105,6 +106,11 @@ fn operation(path: &str, method: &str) -> Value {
             "name": "X-Request-Timeout-Ms", "in": "header",
             "description": "how long the caller waits, in milliseconds",
             "schema": {"type": "integer", "minimum": 1, "maximum": 86_400_000},
+        }));
+        parameters.push(json!({
+            "name": "Content-Encoding", "in": "header",
+            "description": "how the body is compressed, if it is",
+            "schema": {"enum": Coding::ALL.map(Coding::name)},
         }));
         operation["requestBody"] = json!({
             "required": true,

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
+use super::head::quality;
 use super::json::request::shown;
 use super::problem::{Code, Problem};
 
@@ -20,7 +21,7 @@ pub enum Coding {
 pub const READ: &str = "gzip, zstd, br";
 
 impl Coding {
-    /// All of them.
+    /// All of them, the quickest for what it saves first.
     pub const ALL: [Coding; 3] = [Coding::Zstd, Coding::Gzip, Coding::Brotli];
 
     /// The name in headers.
@@ -66,6 +67,35 @@ fn unread(detail: String) -> Problem {
     Problem { about_coding: true, ..problem }
 }
 
+/// How the answer should be compressed: as the client likes best, and of what it likes equally, in
+/// the order of `Coding::ALL`. None where it likes nothing that there is, even if it does not like
+/// an answer that is not compressed either: it gets one that it can see.
+pub fn wanted(headers: &HeaderMap) -> Option<Coding> {
+    let mut qualities = [None; Coding::ALL.len()];
+    let (mut identity, mut others) = (0.0, None);
+    for value in headers.get_all(header::ACCEPT_ENCODING) {
+        for item in value.to_str().unwrap_or_default().split(',') {
+            let mut parts = item.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let quality = quality(parts);
+            if let Some(coding) = Coding::named(name) {
+                qualities[coding as usize] = Some(quality);
+            } else if is_identity(name) {
+                identity = quality;
+            } else if name == "*" {
+                others = Some(quality);
+            }
+        }
+    }
+    let gzip = &mut qualities[Coding::Gzip as usize];
+    // Who takes anything surely takes what has been there longest.
+    *gzip = gzip.or(others);
+    let quality = |coding: Coding| qualities[coding as usize].unwrap_or(0.0);
+    let better = |best, coding| if quality(best) < quality(coding) { coding } else { best };
+    let best = Coding::ALL.into_iter().reduce(better)?;
+    (0.0 < quality(best) && identity <= quality(best)).then_some(best)
+}
+
 fn is_identity(name: &str) -> bool {
     name.eq_ignore_ascii_case("identity")
 }
@@ -80,6 +110,44 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         headers
+    }
+
+    #[test]
+    fn the_answer_is_compressed_as_the_client_likes_best() {
+        use Coding::{Brotli, Gzip, Zstd};
+        for (accepted, expected) in [
+            (&[][..], None),
+            (&[""], None),
+            (&["gzip"], Some(Gzip)),
+            (&["GZip"], Some(Gzip)),
+            (&["x-gzip"], Some(Gzip)),
+            (&["gzip, deflate"], Some(Gzip)),
+            (&["gzip, deflate, br, zstd"], Some(Zstd)),
+            (&["gzip", "br"], Some(Gzip)),
+            (&["br, gzip;q=0.9"], Some(Brotli)),
+            (&["gzip;q=0.2 , br;q=0.3,zstd;q=0.1"], Some(Brotli)),
+            (&["gzip ; Q=0.5"], Some(Gzip)),
+            (&["deflate, compress"], None),
+            (&["*"], Some(Gzip)),
+            (&["*;q=0.5, gzip;q=0"], None),
+            (&["br;q=0.1, *"], Some(Gzip)),
+            (&["*;q=0"], None),
+            (&["identity"], None),
+            (&["identity, gzip"], Some(Gzip)),
+            (&["identity, gzip;q=0.5"], None),
+            (&["identity;q=0.4, gzip;q=0.5"], Some(Gzip)),
+            (&["identity;q=0"], None),
+            (&["identity;q=0, br"], Some(Brotli)),
+            (&["gzip;q=0"], None),
+            (&["gzip;q=0.001"], Some(Gzip)),
+            (&["gzip;q=-1"], None),
+            (&["gzip;q=2"], None),
+            (&["gzip;q=NaN"], None),
+            (&["gzip;q=x, br"], Some(Brotli)),
+        ] {
+            let headers = headers(&header::ACCEPT_ENCODING, accepted);
+            assert_eq!(wanted(&headers), expected, "{accepted:?}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub fn wanted_form(headers: &HeaderMap) -> Result<Form, Problem> {
 
 /// How much something is wanted, as its parameters say; 0 if it is not. What is no such number is
 /// not wanted either.
-fn quality<'a>(mut parameters: impl Iterator<Item = &'a str>) -> f32 {
+pub fn quality<'a>(mut parameters: impl Iterator<Item = &'a str>) -> f32 {
     let said =
         parameters.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
     let Some(said) = said else { return 1.0 };

@@ -5,6 +5,7 @@ mod admission;
 mod coding;
 mod connection;
 mod decoding;
+mod encoding;
 pub mod evaluate;
 mod framing;
 mod guard;

@@ -1,14 +1,13 @@
 //! `GET /openapi.json`: the interface as an `OpenAPI` 3.1 document, built from the catalogue.
 
-use std::sync::LazyLock;
-
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::ROUTES;
 use super::catalogue::FILTERS;
 use super::coding::Coding;
+use super::encoding::Kept;
 use super::problem::Code;
-use super::{ROUTES, answer};
 use crate::numeric::card::{Card, Default, Domain, Input, Param, ParamKind, Profile};
 use crate::numeric::catalogue;
 use crate::service::metrics::VERSION;
@@ -16,8 +15,8 @@ use crate::service::request::OUTPUTS;
 
 /// The document.
 pub async fn document() -> Response {
-    static TEXT: LazyLock<String> = LazyLock::new(|| text(&build()));
-    answer("application/json", TEXT.as_str())
+    static DOCUMENT: Kept = Kept::new(|| text(&build()));
+    DOCUMENT.answer("application/json")
 }
 
 /// A document as it is served and committed.

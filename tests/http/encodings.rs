@@ -1,4 +1,4 @@
-//! Compressed bodies: each coding says the same as none, and no stream, however hostile,
+//! Compressed bodies and answers: each coding says the same as none, and no stream, however hostile,
 //! takes more than a plain body may.
 
 use std::fs;
@@ -6,9 +6,10 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::{Method, Request, header};
 use brotli::enc::BrotliEncoderParams;
 use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use lossd::config::Given;
 
@@ -35,6 +36,17 @@ pub(crate) fn compress(coding: &str, plain: &[u8]) -> Vec<u8> {
         }
         _ => panic!("no coding {coding}"),
     }
+}
+
+pub(crate) fn decompress(coding: &str, encoded: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    match coding {
+        "gzip" => drop(MultiGzDecoder::new(encoded).read_to_end(&mut plain).unwrap()),
+        "zstd" => plain = zstd::decode_all(encoded).unwrap(),
+        "br" => drop(brotli::Decompressor::new(encoded, 4096).read_to_end(&mut plain).unwrap()),
+        _ => panic!("no coding {coding}"),
+    }
+    plain
 }
 
 /// Sends a body with these `Content-Encoding` headers.
@@ -313,5 +325,111 @@ fn bombs_take_no_more_than_plain_bodies_and_end_soon() {
     while !get(&server.address, "/metrics").contains("lossd_memory_charged_bytes 0\n") {
         assert!(started.elapsed() < PATIENCE, "memory is still charged");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sends a request that accepts these codings.
+fn accepting(server: &Server, method: Method, path: &str, accepted: &str, body: &str) -> Answer {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header(header::ACCEPT_ENCODING, accepted);
+    server.send(request.body(Body::from(body.to_owned())).unwrap())
+}
+
+#[test]
+fn answers_are_compressed_as_they_are_asked_for() {
+    let server = Server::new();
+    // Less than one piece, more than one at once, and printed while it is sent.
+    let (some, more, many) = (batch(200), batch(12_000), batch(300_000));
+    let requests = [
+        (Method::POST, "/loss/mse", some.as_str()),
+        (Method::POST, "/loss/mse", more.as_str()),
+        (Method::POST, "/loss/mse", many.as_str()),
+        (Method::POST, "/loss/mse?outputs=loss,losses,gradients,hessian_diagonal", many.as_str()),
+        (Method::GET, "/loss", ""),
+        (Method::GET, "/loss?search=pinball", ""),
+        (Method::GET, "/loss/huber", ""),
+        (Method::GET, "/openapi.json", ""),
+        (Method::GET, "/docs", ""),
+        (Method::GET, "/problems", ""),
+    ];
+    for (method, path, body) in requests {
+        let plain = accepting(&server, method.clone(), path, "identity", body);
+        assert_eq!(plain.status(), 200, "{path}");
+        assert_eq!(plain.header("content-encoding"), None, "{path}");
+        assert_eq!(plain.header("vary"), Some("accept-encoding"), "{path}");
+        for coding in CODINGS {
+            let answer = accepting(&server, method.clone(), path, coding, body);
+            assert_eq!(answer.header("content-encoding"), Some(coding), "{path}");
+            assert_eq!(answer.header("vary"), Some("accept-encoding"), "{path}");
+            assert_eq!(answer.header("content-type"), plain.header("content-type"), "{path}");
+            assert!(answer.body.len() < plain.body.len() * 3 / 4, "{path} {coding}");
+            assert!(decompress(coding, &answer.body) == plain.body, "{path} {coding}");
+            at_rest(&server);
+        }
+    }
+    // What it says of itself changes from one answer to the next.
+    let metrics = accepting(&server, Method::GET, "/metrics", "gzip", "");
+    let text = String::from_utf8(decompress("gzip", &metrics.body)).unwrap();
+    assert!(text.contains("lossd_evaluations_total{loss=\"mse\"} 16\n"), "{text}");
+}
+
+#[test]
+fn short_answers_and_problems_are_sent_as_they_are() {
+    let server = Server::new();
+    for (method, path, body, status) in [
+        (Method::POST, "/loss/mse", BODY, 200),
+        (Method::POST, "/loss/mse", "{}", 422),
+        (Method::GET, "/version", "", 200),
+        (Method::GET, "/nothing", "", 404),
+    ] {
+        let answer = accepting(&server, method, path, "gzip, zstd, br", body);
+        assert_eq!(answer.status(), status, "{path}");
+        assert_eq!(answer.header("content-encoding"), None, "{path}");
+        assert_eq!(answer.header("vary"), None, "{path}");
+        assert!(answer.json().is_object());
+    }
+}
+
+#[test]
+fn a_head_is_that_of_the_answer_to_get() {
+    let server = Server::new();
+    for path in ["/docs", "/loss", "/loss/huber", "/openapi.json", "/version"] {
+        let of = |method| accepting(&server, method, path, "zstd", "");
+        let (get, head) = (of(Method::GET), of(Method::HEAD));
+        assert!(head.body.is_empty(), "{path}");
+        for name in ["content-encoding", "vary", "content-type", "content-length"] {
+            assert_eq!(get.header(name), head.header(name), "{path} {name}");
+        }
+    }
+}
+
+#[test]
+fn answers_that_find_no_memory_for_being_compressed_are_sent_as_they_are() {
+    let server = Server::new();
+    let others = server.service.budget.charge(server.service.budget.total()).unwrap();
+    let answer = accepting(&server, Method::GET, "/loss", "gzip", "");
+    assert_eq!((answer.status().as_u16(), answer.header("content-encoding")), (200, None));
+    assert_eq!(answer.header("vary"), Some("accept-encoding"));
+    drop(others);
+    // An answer on its way holds what compresses it.
+    let request = Request::post("/loss/mse").header(header::ACCEPT_ENCODING, "gzip");
+    let answer = server.start(request.body(Body::from(batch(100_000))).unwrap());
+    assert!((2 << 20) + 100_000 * size_of::<f32>() <= server.service.budget.charged());
+    drop(answer);
+    at_rest(&server);
+}
+
+#[test]
+fn both_ways_at_once() {
+    let server = Server::new();
+    let body = batch(50_000);
+    let expected = send(&server, &[], body.clone());
+    for (there, back) in CODINGS.iter().zip(CODINGS.iter().rev()) {
+        let request = Request::post("/loss/mse")
+            .header(header::CONTENT_ENCODING, *there)
+            .header(header::ACCEPT_ENCODING, *back)
+            .body(Body::from(compress(there, body.as_bytes())));
+        let answer = server.send(request.unwrap());
+        assert!(decompress(back, &answer.body) == expected.body, "{there} and {back}");
     }
 }

@@ -17,7 +17,7 @@ mod examples;
 mod corners;
 /// Connections under slow, broken and hostile clients.
 mod connections;
-/// Compressed bodies.
+/// Compressed bodies and answers.
 mod encodings;
 /// The other routes: catalogue, documents, health, version.
 mod interface;

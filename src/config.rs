@@ -84,7 +84,7 @@ settings! {
     tls_client_ca_file: String = "", "LOSSD_TLS_CLIENT_CA_FILE",
         "PEM file with authorities, one of which must have signed a client's certificate; empty for none";
     body_bytes_max: usize = 67_108_864, "LOSSD_BODY_BYTES_MAX",
-        "Largest body that is read, in bytes";
+        "Largest body that is read, in bytes, as it is sent and once it is decompressed";
     jobs_max: usize = 64, "LOSSD_JOBS_MAX",
         "Requests that may hold a body at once, small ones aside; more are refused with 503";
     memory_bytes_max: usize = 0, "LOSSD_MEMORY_BYTES_MAX",

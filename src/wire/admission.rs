@@ -15,7 +15,7 @@ use crate::service::budget::{Charge, Short};
 
 /// How many bytes are charged for each of a body before its numbers are known: itself, and what
 /// most bodies hold.
-const PER_BODY_BYTE: usize = 2;
+pub const PER_BODY_BYTE: usize = 2;
 /// What is set aside for a body before any of it has come.
 const TRUSTED: usize = 1 << 20;
 /// How slowly a body may come, in bytes a second, once its first seconds are over.
@@ -88,7 +88,16 @@ fn no_memory(app: &App, short: Short, wanted: usize) -> Problem {
 
 /// A body over the limit.
 pub fn too_large(limit: usize) -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("the limit is {limit} bytes")).hint(
+    over(format!("the limit is {limit} bytes"))
+}
+
+/// A compressed body that is over the limit once it is decoded.
+pub fn too_large_decoded(limit: usize) -> Problem {
+    over(format!("the limit is {limit} bytes, and the decoded body has more"))
+}
+
+fn over(detail: String) -> Problem {
+    Problem::new(Code::BodyTooLarge, detail).hint(
         "send the batch in parts: sum and denominator of the answers add up; \
                or raise body_bytes_max",
     )

@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{self, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderValue;
 use axum::response::Response;
 use http_body_util::Full;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::admission::{Admitted, queue_is_full, receive, too_large};
+use super::coding::{self, Coding};
+use super::decoding::decode;
+use super::head::{caller_deadline, declared_length, expect_object, says_json, wanted_form};
 use super::holding::Holding;
 use super::json::answer::{Printed, print, print_plain};
 use super::json::number::FromLiteral;
@@ -56,16 +59,18 @@ pub async fn evaluate(
     let scalars = scalars(loss, query)?;
     let (mut parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
-    let sure_json = is_json(&parts.headers)?;
+    let sure_json = says_json(&parts.headers)?;
+    let coding = coding::of_body(&parts.headers)?;
     let declared = declared_length(&parts.headers);
     if declared.is_some_and(|length| app.config.body_bytes_max < length) {
         return Err(too_large(app.config.body_bytes_max));
     }
     let caller = caller_deadline(&parts.headers)?;
     // So little holds no memory to speak of, and handing it to another thread would cost more than
-    // doing it.
-    let is_small =
-        !loss.grows_faster && declared.is_some_and(|length| length <= app.config.inline_bytes_max);
+    // doing it. What is compressed may hold anything.
+    let is_small = coding.is_none()
+        && !loss.grows_faster
+        && declared.is_some_and(|length| length <= app.config.inline_bytes_max);
     let key = parts.extensions.remove::<Arc<Key>>();
     let limit = app.config.body_bytes_max;
     let admit = |key: Arc<Key>| key.admit(declared, limit, !is_small, Instant::now());
@@ -80,15 +85,10 @@ pub async fn evaluate(
         Some(caller) => within(&app, caller, body).await??,
         None => body.await?,
     };
-    if !sure_json
-        && !body.is_empty()
-        && body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{')
-    {
-        return Err(unsupported("this body is not a JSON object"));
-    }
     clock.lap(Stage::Read);
 
     let Some(admitted) = admitted else {
+        expect_object(sure_json, &body)?;
         clock.lap(Stage::Wait);
         let done = work(&app, loss, scalars, &body, form, clock, &mut |_| Ok(()))?;
         correct(&mut admission, done.elements);
@@ -107,17 +107,19 @@ pub async fn evaluate(
         // Held until the work is really done, whether or not somebody waits for it; the key's part
         // longest, so that its share is of places that are free.
         let (mut admission, mut admitted, _slot) = (admission, admitted, slot);
-        let mut afford = |bytes| {
-            if flag.is_raised() {
-                return Err(Problem::new(Code::DeadlineExceeded, "nobody waits for the answer"));
-            }
-            admitted.cover(body.capacity().saturating_add(bytes))
-        };
-        let done = cancel::under(flag.clone(), || {
-            work(&service, loss, scalars, &body, form, clock, &mut afford)
-        });
-        spare::BYTES.give(body);
-        let done = done?;
+        let done = cancel::under(flag, || {
+            let body = decoded(&service, coding, body, &mut admission, &mut admitted)?;
+            expect_object(sure_json, &body)?;
+            let mut afford = |bytes| {
+                if cancel::is_raised() {
+                    return Err(Problem::nobody_waits());
+                }
+                admitted.cover(body.capacity().saturating_add(bytes))
+            };
+            let done = work(&service, loss, scalars, &body, form, clock, &mut afford);
+            spare::BYTES.give(body);
+            done
+        })?;
         correct(&mut admission, done.elements);
         // Only what the answer holds is left.
         admitted.cover(done.text.bytes())?;
@@ -129,6 +131,26 @@ pub async fn evaluate(
         Problem::internal()
     })??;
     Ok(response(&app, form, done.text, &done.timing, Some(charge)))
+}
+
+/// The body as it was before it was compressed.
+fn decoded(
+    app: &Service,
+    coding: Option<Coding>,
+    body: Vec<u8>,
+    admission: &mut Option<Admission>,
+    admitted: &mut Admitted,
+) -> Result<Vec<u8>, Problem> {
+    let Some(coding) = coding else { return Ok(body) };
+    let mut plain = Vec::new();
+    let mut afford = |bytes| admitted.cover(body.capacity().saturating_add(bytes));
+    let done = decode(coding, &body, app.config.body_bytes_max, &mut plain, &mut afford);
+    // Also where it cannot be used: it was work to find that out.
+    if let Some(admission) = admission {
+        admission.raise(plain.len(), Instant::now());
+    }
+    spare::BYTES.give(body);
+    done.map(|()| plain)
 }
 
 /// A request that waits for its work. When it is dropped, because the client has gone or the time
@@ -335,77 +357,6 @@ fn scalars(loss: &Loss, query: Result<Query<Pairs>, QueryRejection>) -> Result<S
         scalars.set_query(&loss.card, &name, &value)?;
     }
     Ok(scalars)
-}
-
-/// The form of the answer that the client accepts.
-fn wanted_form(headers: &HeaderMap) -> Result<Form, Problem> {
-    let mut best: Option<(f32, Form)> = None;
-    let mut any = false;
-    for value in headers.get_all(header::ACCEPT) {
-        let Ok(value) = value.to_str() else { continue };
-        for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
-            any = true;
-            let mut parts = range.split(';').map(str::trim);
-            let form = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-                "*/*" | "application/*" | "application/json" => Form::Json,
-                "text/plain" | "text/*" => Form::Plain,
-                _ => continue,
-            };
-            let quality = parts
-                .find_map(|part| part.strip_prefix("q="))
-                .map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
-            if 0.0 < quality && best.is_none_or(|(q, _)| q < quality) {
-                best = Some((quality, form));
-            }
-        }
-    }
-    match best {
-        Some((_, form)) => Ok(form),
-        None if !any => Ok(Form::Json),
-        None => Err(Problem::new(Code::NotAcceptable, "no accepted media type can be answered")
-            .hint("answers are application/json, or text/plain for the loss alone")),
-    }
-}
-
-/// Whether the body is said to be JSON. What plain `curl -d` says is JSON if it looks like it.
-fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
-        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-    {
-        return Err(unsupported("compressed bodies are not read"));
-    }
-    let Some(media_type) = headers.get(header::CONTENT_TYPE) else { return Ok(false) };
-    let text = media_type.to_str().unwrap_or_default().to_ascii_lowercase();
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    match essence {
-        "application/json" | "text/json" => Ok(true),
-        "" | "application/x-www-form-urlencoded" => Ok(false),
-        _ if essence.starts_with("application/") && essence.ends_with("+json") => Ok(true),
-        _ => Err(unsupported(&format!("`{}` is not read", shown(essence)))),
-    }
-}
-
-fn unsupported(detail: &str) -> Problem {
-    Problem::new(Code::UnsupportedMediaType, detail).hint(
-        "send a JSON object with content-type: application/json, and without content-encoding",
-    )
-}
-
-/// Until when the caller waits.
-fn caller_deadline(headers: &HeaderMap) -> Result<Option<Deadline>, Problem> {
-    const NAME: &str = "x-request-timeout-ms";
-    const DAY: u64 = 86_400_000;
-    let Some(value) = headers.get(NAME) else { return Ok(None) };
-    let millis = value.to_str().ok().and_then(|text| text.parse::<u64>().ok());
-    let millis = millis.filter(|millis| (1..=DAY).contains(millis)).ok_or_else(|| {
-        let detail = format!("{NAME} must be a whole number of milliseconds from 1 to {DAY}");
-        Problem::new(Code::MalformedRequest, detail)
-    })?;
-    Ok(Some(Deadline::now() + Duration::from_millis(millis)))
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// How many bytes a request's numbers and the answer take.

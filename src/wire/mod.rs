@@ -2,10 +2,14 @@
 
 pub mod access;
 mod admission;
+mod coding;
 mod connection;
+mod decoding;
+mod encoding;
 pub mod evaluate;
 mod framing;
 mod guard;
+mod head;
 mod holding;
 mod http2;
 pub mod json;

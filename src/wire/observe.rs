@@ -14,8 +14,9 @@ use axum::response::{IntoResponse, Response};
 use prometheus::IntGauge;
 
 use super::access::Peer;
+use super::encoding::encode;
 use super::problem::Problem;
-use super::{App, NO_ROUTE};
+use super::{App, NO_ROUTE, coding};
 use crate::service::keys::Key;
 
 /// The methods that have a label of their own; all others are `other`.
@@ -52,13 +53,15 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     let id = request_id(request.headers());
     let peer = request.extensions().get().map(|Peer(address)| address.to_string());
     let trace = trace_id(request.headers()).unwrap_or_default();
+    let coding = coding::wanted(request.headers());
 
     let mut request = request;
-    let mut response = match request.extensions_mut().remove::<Problem>() {
+    let response = match request.extensions_mut().remove::<Problem>() {
         // Known to be wrong before it came here.
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
+    let mut response = encode(&app, coding, response).await;
 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.metrics.refused(problem.code.code());

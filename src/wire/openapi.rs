@@ -1,13 +1,13 @@
 //! `GET /openapi.json`: the interface as an `OpenAPI` 3.1 document, built from the catalogue.
 
-use std::sync::LazyLock;
-
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::ROUTES;
 use super::catalogue::FILTERS;
+use super::coding::Coding;
+use super::encoding::Kept;
 use super::problem::Code;
-use super::{ROUTES, answer};
 use crate::numeric::card::{Card, Default, Domain, Input, Param, ParamKind, Profile};
 use crate::numeric::catalogue;
 use crate::service::metrics::VERSION;
@@ -15,8 +15,8 @@ use crate::service::request::OUTPUTS;
 
 /// The document.
 pub async fn document() -> Response {
-    static TEXT: LazyLock<String> = LazyLock::new(|| text(&build()));
-    answer("application/json", TEXT.as_str())
+    static DOCUMENT: Kept = Kept::new(|| text(&build()));
+    DOCUMENT.answer("application/json")
 }
 
 /// A document as it is served and committed.
@@ -105,6 +105,11 @@ fn operation(path: &str, method: &str) -> Value {
             "name": "X-Request-Timeout-Ms", "in": "header",
             "description": "how long the caller waits, in milliseconds",
             "schema": {"type": "integer", "minimum": 1, "maximum": 86_400_000},
+        }));
+        parameters.push(json!({
+            "name": "Content-Encoding", "in": "header",
+            "description": "how the body is compressed, if it is",
+            "schema": {"enum": Coding::ALL.map(Coding::name)},
         }));
         operation["requestBody"] = json!({
             "required": true,

@@ -1,7 +1,6 @@
 //! Pages for people: a few lines at `/`, the interface at `/docs`, the problems at `/problems`.
 
 use std::fmt::Write;
-use std::sync::LazyLock;
 
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -9,6 +8,7 @@ use axum::http::uri::Authority;
 use axum::response::Response;
 
 use super::catalogue::{curl, shown_value};
+use super::encoding::Kept;
 use super::{App, ROUTES, answer};
 use crate::numeric::args::expected;
 use crate::numeric::card::Card;
@@ -45,13 +45,14 @@ pub async fn start(State(app): State<App>, request: Request) -> Response {
 
 /// What each problem means.
 pub async fn problems() -> Response {
-    answer("text/plain; charset=utf-8", include_str!("../../proto-docs/problems.md"))
+    static PROBLEMS: Kept = Kept::new(|| include_str!("../../proto-docs/problems.md").to_owned());
+    PROBLEMS.answer("text/plain; charset=utf-8")
 }
 
 /// The interface as one page that needs nothing from elsewhere.
 pub async fn docs() -> Response {
-    static PAGE: LazyLock<String> = LazyLock::new(page);
-    answer("text/html; charset=utf-8", PAGE.as_str())
+    static PAGE: Kept = Kept::new(page);
+    PAGE.answer("text/html; charset=utf-8")
 }
 
 fn escaped(text: &str) -> String {

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::coding;
 use super::json::request::{nearest, shown, token};
 use crate::numeric::catalogue;
 use crate::numeric::fault::{Fault, Kind, Place};
@@ -21,6 +22,8 @@ pub enum Code {
     MalformedRequest,
     /// The body is not JSON.
     MalformedJson,
+    /// The body is not compressed as its head says.
+    MalformedEncoding,
     /// A member stands twice.
     DuplicateMember,
     /// The query and the body say different things.
@@ -87,9 +90,10 @@ pub enum Code {
 
 impl Code {
     /// All kinds.
-    pub const ALL: [Code; 33] = [
+    pub const ALL: [Code; 34] = [
         Code::MalformedRequest,
         Code::MalformedJson,
+        Code::MalformedEncoding,
         Code::DuplicateMember,
         Code::Contradiction,
         Code::MalformedQuery,
@@ -130,6 +134,9 @@ impl Code {
                 ("malformed-request", 400, "The request's head cannot be used")
             }
             Code::MalformedJson => ("malformed-json", 400, "The body is not valid JSON"),
+            Code::MalformedEncoding => {
+                ("malformed-encoding", 400, "The compressed body cannot be decoded")
+            }
             Code::DuplicateMember => ("duplicate-member", 400, "A member is given twice"),
             Code::Contradiction => {
                 ("contradiction", 400, "The query and the body say different things")
@@ -203,12 +210,21 @@ pub struct Problem {
     pub hint: Option<String>,
     /// When to come back, in seconds.
     pub retry_after: Option<u64>,
+    /// Whether it is about how the body is compressed: then the answer lists what is read.
+    pub about_coding: bool,
 }
 
 impl Problem {
     /// A problem without pointer and hint.
     pub fn new(code: Code, detail: impl Into<String>) -> Problem {
-        Problem { code, detail: detail.into(), pointer: None, hint: None, retry_after: None }
+        Problem {
+            code,
+            detail: detail.into(),
+            pointer: None,
+            hint: None,
+            retry_after: None,
+            about_coding: false,
+        }
     }
 
     /// The same problem with a pointer.
@@ -233,6 +249,11 @@ impl Problem {
         let retry_after = Some(seconds.clamp(1, LONGEST));
         Problem { retry_after, ..Problem::new(Code::TooManyRequests, detail) }
             .hint("try again after the time in Retry-After")
+    }
+
+    /// Work that is stopped because the client has gone or the time is over.
+    pub fn nobody_waits() -> Problem {
+        Problem::new(Code::DeadlineExceeded, "nobody waits for the answer")
     }
 
     /// A fault of ours, of which the client learns nothing.
@@ -286,7 +307,7 @@ impl From<Fault> for Problem {
             Place::Element(name, index) => Some(format!("/{name}{}", tokens(&index))),
             Place::Parameter(name, index) => Some(format!("/params/{name}{}", tokens(&index))),
         };
-        Problem { code, detail: fault.detail, pointer, hint: fault.hint, retry_after: None }
+        Problem { pointer, hint: fault.hint, ..Problem::new(code, fault.detail) }
     }
 }
 
@@ -377,6 +398,10 @@ impl IntoResponse for Problem {
             }
             Code::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            // RFC 9110 has either header say which of the two is wrong, and the other one not there.
+            Code::UnsupportedMediaType if self.about_coding => {
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding::READ));
             }
             Code::UnsupportedMediaType => {
                 headers.insert("accept-post", HeaderValue::from_static("application/json"));

@@ -57,7 +57,11 @@ impl Server {
 
     /// Sends a request and takes only the head of its answer; the body is not read.
     pub(crate) fn begin(&self, path: &str, body: impl Into<Body>) -> Response<Body> {
-        let request = Request::post(path).body(body.into()).expect("a valid request");
+        self.start(Request::post(path).body(body.into()).expect("a valid request"))
+    }
+
+    /// As `begin`, for any request.
+    pub(crate) fn start(&self, request: Request<Body>) -> Response<Body> {
         RUNTIME.block_on(self.router.clone().oneshot(request)).expect("the router answers")
     }
 

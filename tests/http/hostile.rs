@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use lossd::numeric::catalogue;
 
+use crate::encodings::{CODINGS, compress};
 use crate::harness::Server;
 use crate::running::{Running, get};
 
@@ -64,6 +65,18 @@ const JSON: [&[u8]; 32] = [
     b"\"x\":",
     b"9007199254740993",
     b"  ",
+];
+
+/// What readers of compressed bodies trip over: beginnings, windows, lengths.
+const COMPRESSED: [&[u8]; 8] = [
+    b"\x1f\x8b\x08",
+    b"\x1f\x8b\x08\x1e\0\0\0\0\0\xff",
+    b"\x28\xb5\x2f\xfd",
+    b"\x28\xb5\x2f\xfd\x84\xb0",
+    b"\x50\x2a\x4d\x18\xff\xff\xff\xff",
+    b"\xff\xff\xff\xff",
+    b"\0\0\0\0",
+    b"\x11",
 ];
 
 /// What readers of heads trip over.
@@ -134,6 +147,25 @@ fn mutated_bodies_are_answered_or_refused() {
                 .header(header::CONTENT_TYPE, "application/json")
                 .header(header::CONTENT_LENGTH, body.len());
             check(&server, request.body(Body::from(body)).unwrap(), &what);
+        }
+    }
+    assert_eq!(server.service.places.available_permits(), server.service.config.jobs_max);
+    assert_eq!((server.service.budget.charged(), server.service.queue.running()), (0, 0));
+}
+
+#[test]
+fn mutated_compressed_bodies_are_answered_or_refused() {
+    let server = Server::new();
+    let mut random = Random(4);
+    for (round, loss) in (0..12).flat_map(|round| catalogue::all().map(move |loss| (round, loss))) {
+        for coding in CODINGS {
+            let whole = compress(coding, loss.card.example.as_bytes());
+            let body = mutated(&whole, &COMPRESSED, &mut random);
+            let what = || format!("round {round}: {} in {coding}, {body:02x?}", loss.card.name);
+            let request = Request::post(format!("/loss/{}", loss.card.name))
+                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::CONTENT_ENCODING, coding);
+            check(&server, request.body(Body::from(body.clone())).unwrap(), &what);
         }
     }
     assert_eq!(server.service.places.available_permits(), server.service.config.jobs_max);

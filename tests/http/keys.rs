@@ -16,6 +16,7 @@ use lossd::service::keys::file::{Scope, Table};
 use lossd::service::keys::issue::issue;
 use lossd::wire::access::Peer;
 
+use crate::encodings::compress;
 use crate::harness::{Answer, Server};
 use crate::limits::{Stuck, kind};
 use crate::running::{PATIENCE, Running, rest};
@@ -172,6 +173,32 @@ fn a_key_over_its_rate_is_told_when_to_come_back() {
     assert_eq!(server.send(request.body(Body::empty()).unwrap()).status(), 413);
     let cost = server.service.metrics.text();
     assert!(cost.contains("lossd_key_cost_units_total{key=\"slow\"} 4\n"), "{cost}");
+}
+
+#[test]
+fn a_compressed_body_costs_what_it_decodes_to() {
+    let limits = Table { rate: Some(0.5), burst: Some(1000.0), ..table("zip") };
+    let file = KeysFile::new("compressed", vec![limits]);
+    let server = Server::with(Given { body_bytes_max: Some(100_000), ..file.given() });
+    let send = |plain: &[u8]| {
+        let body = compress("zstd", plain);
+        let request = Request::post("/loss/mse")
+            .header(header::CONTENT_ENCODING, "zstd")
+            .header(header::CONTENT_LENGTH, body.len())
+            .header(header::AUTHORIZATION, bearer(&file.keys[0]));
+        server.send(request.body(Body::from(body)).unwrap()).status().as_u16()
+    };
+    let cost = |cost: usize| {
+        let metrics = server.service.metrics.text();
+        let line = format!("lossd_key_cost_units_total{{key=\"zip\"}} {cost}\n");
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    };
+    assert_eq!(send(BODY.as_bytes()), 200);
+    cost(4);
+    // A bomb costs as much as a body that is a byte too long, and leaves a debt.
+    assert_eq!(send(&vec![b' '; 10_000_000]), 413);
+    cost(4 + 25_000);
+    assert_eq!(send(BODY.as_bytes()), 429);
 }
 
 #[test]

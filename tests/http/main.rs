@@ -17,6 +17,8 @@ mod examples;
 mod corners;
 /// Connections under slow, broken and hostile clients.
 mod connections;
+/// Compressed bodies and answers.
+mod encodings;
 /// The other routes: catalogue, documents, health, version.
 mod interface;
 /// API keys: who is admitted, for what, and how much of it.

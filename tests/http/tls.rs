@@ -19,6 +19,8 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::authority::{Authority, Secured, connect};
+use crate::encodings::{CODINGS, compress, decompress};
+use crate::harness::Server;
 use crate::running::{BODY, PATIENCE, Running, get, head, large};
 
 /// Asks for a loss on a connection that goes on.
@@ -401,6 +403,27 @@ fn connections_of_http_2_end_with_the_server() {
     let started = Instant::now();
     assert!(server.wait().success());
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[test]
+fn http_2_carries_compressed_bodies_and_answers() {
+    let authority = Authority::new("compressed");
+    authority.issue("server");
+    let server = authority.serve(&[]);
+    let expected = Server::new().post("/loss/mse", large()).body;
+    Runtime::new().unwrap().block_on(async {
+        let (mut sender, _driver) = http2(&server, authority.client(&["h2"], None)).await;
+        for coding in CODINGS {
+            let mut request = post("/loss/mse", compress(coding, large().as_bytes()));
+            for name in ["content-encoding", "accept-encoding"] {
+                request.headers_mut().insert(name, coding.parse().unwrap());
+            }
+            let answer = sender.send_request(request).await.unwrap();
+            assert_eq!(answer.headers()["content-encoding"], coding);
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            assert!(decompress(coding, &body) == expected, "{coding}");
+        }
+    });
 }
 
 #[test]

@@ -235,6 +235,15 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// Raises the cost to that of a body of so many bytes, if it turned out to have more than were
+    /// declared.
+    pub fn raise(&mut self, bytes: usize, now: Instant) {
+        let cost = bytes / BYTES_PER_NUMBER;
+        if self.cost < cost {
+            self.correct(cost, now);
+        }
+    }
+
     /// Sets the cost to what it turned out to be: the numbers in the inputs.
     pub fn correct(&mut self, cost: usize, now: Instant) {
         if let Some(quota) = self.key.entry.quota {

@@ -132,7 +132,9 @@ fn fail(error: &str, code: u8) -> ExitCode {
 fn return_large_buffers() {
     const NAME: &str = "GLIBC_TUNABLES";
     // Four and eight MiB. Less, and what connections read into would be fresh memory each time.
-    const LIMITS: &str = "glibc.malloc.mmap_threshold=4194304:glibc.malloc.trim_threshold=8388608";
+    // And a request needs more than seven pieces of a size, which is what a thread keeps at hand.
+    const LIMITS: &str = "glibc.malloc.mmap_threshold=4194304:glibc.malloc.trim_threshold=8388608\
+        :glibc.malloc.tcache_count=100";
     if env::var_os(NAME).is_some() {
         return;
     }

@@ -36,13 +36,15 @@ const GZIP_LEVEL: u32 = 2;
 const ZSTD_LEVEL: i32 = 1;
 const BROTLI_LEVEL: i32 = 1;
 
-/// Compresses an answer as its client wants it, if it is long enough. Where the memory for that is
+/// Whether an answer is too short to be compressed.
+pub fn is_short(response: &Response) -> bool {
+    response.body().size_hint().exact().is_some_and(|length| length < LEAST)
+}
+
+/// Compresses an answer that is not short as its client wants it. Where the memory for that is
 /// taken, it is sent as it is.
 pub async fn encode(app: &App, wanted: Option<Coding>, response: Response) -> Response {
     let length = response.body().size_hint().exact();
-    if length.is_some_and(|length| length < LEAST) {
-        return response;
-    }
     let (mut head, body) = response.into_parts();
     head.headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     let kept = head.extensions.remove::<&'static Kept>();

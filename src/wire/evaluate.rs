@@ -1,7 +1,6 @@
 //! `POST /loss/{name}`: from a body to an answer. The body is awaited; all else is one plain
 //! function, which runs on a compute thread unless the body is small.
 
-use std::fmt::Write;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{self, Path, Query, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use http_body_util::Full;
 use tokio::time::{Instant as Deadline, timeout_at};
@@ -47,6 +46,8 @@ pub enum Form {
     /// The loss alone as text.
     Plain,
 }
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Evaluates a loss.
 pub async fn evaluate(
@@ -87,20 +88,33 @@ pub async fn evaluate(
     };
     clock.lap(Stage::Read);
 
+    let mut task = Task { loss, scalars, form, sure_json, clock };
     let Some(admitted) = admitted else {
-        expect_object(sure_json, &body)?;
-        clock.lap(Stage::Wait);
-        let done = work(&app, loss, scalars, &body, form, clock, &mut |_| Ok(()))?;
+        task.clock.lap(Stage::Wait);
+        let done = task.run(&app, &body, &mut |_| Ok(()))?;
         correct(&mut admission, done.elements);
         return Ok(response(&app, form, done.text, &done.timing, None));
     };
     let deadline = Deadline::now() + app.config.deadline();
     let deadline = caller.map_or(deadline, |caller| caller.min(deadline));
+    // In memory of its own, or small requests would be as large.
+    Box::pin(on_thread(app, task, (body, coding), admission, admitted, deadline)).await
+}
+
+/// Does a task on a compute thread, as soon as there is one for it.
+async fn on_thread(
+    app: App,
+    mut task: Task,
+    (body, coding): (Vec<u8>, Option<Coding>),
+    admission: Option<Admission>,
+    admitted: Admitted,
+    deadline: Deadline,
+) -> Result<Response, Problem> {
     let slot = within(&app, deadline, app.queue.slot(body.len())).await?;
     let slot = slot.map_err(|_| Problem::new(Code::Draining, "the server is stopping"))?;
     let slot = slot.ok_or_else(queue_is_full)?;
-    clock.lap(Stage::Wait);
-    let service = app.clone();
+    task.clock.lap(Stage::Wait);
+    let (name, form, service) = (task.loss.card.name, task.form, app.clone());
     let waiting = Waiting::default();
     let flag = waiting.0.clone();
     let work = move || -> Result<_, Problem> {
@@ -109,14 +123,13 @@ pub async fn evaluate(
         let (mut admission, mut admitted, _slot) = (admission, admitted, slot);
         let done = cancel::under(flag, || {
             let body = decoded(&service, coding, body, &mut admission, &mut admitted)?;
-            expect_object(sure_json, &body)?;
             let mut afford = |bytes| {
                 if cancel::is_raised() {
                     return Err(Problem::nobody_waits());
                 }
                 admitted.cover(body.capacity().saturating_add(bytes))
             };
-            let done = work(&service, loss, scalars, &body, form, clock, &mut afford);
+            let done = task.run(&service, &body, &mut afford);
             spare::BYTES.give(body);
             done
         })?;
@@ -127,7 +140,7 @@ pub async fn evaluate(
     };
     let done = within(&app, deadline, tokio::task::spawn_blocking(work)).await?;
     let (done, charge) = done.map_err(|error| {
-        tracing::error!(loss = loss.card.name, error = ?error.to_string(), "an evaluation panicked");
+        tracing::error!(loss = name, error = ?error.to_string(), "an evaluation panicked");
         Problem::internal()
     })??;
     Ok(response(&app, form, done.text, &done.timing, Some(charge)))
@@ -186,7 +199,7 @@ fn response(
     };
     let mut response = answer(media_type, body);
     if let Ok(timing) = HeaderValue::from_str(timing) {
-        response.headers_mut().insert("server-timing", timing);
+        response.headers_mut().insert(SERVER_TIMING, timing);
     }
     response
 }
@@ -205,25 +218,32 @@ struct Done {
     elements: usize,
 }
 
-/// From a body to an answer.
-fn work(
-    app: &Service,
+/// What is to be done with a body.
+struct Task {
     loss: &'static Loss,
     scalars: Scalars,
-    body: &[u8],
     form: Form,
-    mut clock: Clock,
-    afford: Afford<'_>,
-) -> Result<Done, Problem> {
-    // Jobs beside each other share the threads.
-    let threads = (app.threads / app.queue.running().max(1)).max(1);
-    let run = Run { loss, body, form, level: app.level, threads };
-    let Written { text, rows, elements } = run.respond(scalars, &mut clock, afford)?;
-    app.metrics.evaluated(loss.card.name, rows, elements);
-    for (stage, took) in &clock.laps {
-        app.metrics.stage(*stage, *took);
+    /// Whether the body is said to be JSON.
+    sure_json: bool,
+    clock: Clock,
+}
+
+impl Task {
+    /// From a body to an answer.
+    fn run(mut self, app: &Service, body: &[u8], afford: Afford<'_>) -> Result<Done, Problem> {
+        expect_object(self.sure_json, body)?;
+        let (loss, form) = (self.loss, self.form);
+        // Jobs beside each other share the threads.
+        let threads = (app.threads / app.queue.running().max(1)).max(1);
+        let run = Run { loss, body, form, level: app.level, threads };
+        let Written { text, rows, elements } =
+            run.respond(self.scalars, &mut self.clock, afford)?;
+        app.metrics.evaluated(loss.card.name, rows, elements);
+        for (stage, took) in &self.clock.laps {
+            app.metrics.stage(*stage, *took);
+        }
+        Ok(Done { text, timing: self.clock.server_timing(), elements })
     }
-    Ok(Done { text, timing: clock.server_timing(), elements })
 }
 
 /// A written answer and how much work it was.
@@ -323,11 +343,15 @@ impl Clock {
     fn server_timing(&self) -> String {
         let mut text = String::with_capacity(Stage::ALL.len() * 24);
         for (stage, took) in &self.laps {
-            let comma = if text.is_empty() { "" } else { ", " };
-            let micros = took.as_micros();
-            let (whole, rest) = (micros / 1000, micros % 1000);
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{comma}{};dur={whole}.{rest:03}", stage.name());
+            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            let digit = |unit: u64| char::from(b'0' + (micros / unit % 10) as u8);
+            if !text.is_empty() {
+                text.push_str(", ");
+            }
+            text.push_str(stage.name());
+            text.push_str(";dur=");
+            text.push_str(itoa::Buffer::new().format(micros / 1000));
+            text.extend(['.', digit(100), digit(10), digit(1)]);
         }
         text
     }

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use prometheus::IntGauge;
 
 use super::access::Peer;
-use super::encoding::encode;
+use super::encoding::{encode, is_short};
 use super::problem::Problem;
 use super::{App, NO_ROUTE, coding};
 use crate::service::keys::Key;
@@ -23,7 +23,7 @@ use crate::service::keys::Key;
 pub const METHODS: [&str; 8] =
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A gauge that is one higher as long as this lives.
 pub struct InFlight(IntGauge);
@@ -51,7 +51,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     let route = route.strip_prefix("/v1").unwrap_or(route);
     let method = label(request.method());
     let id = request_id(request.headers());
-    let peer = request.extensions().get().map(|Peer(address)| address.to_string());
+    let peer = request.extensions().get().map(|&Peer(address)| tracing::field::display(address));
     let trace = trace_id(request.headers()).unwrap_or_default();
     let coding = coding::wanted(request.headers());
 
@@ -61,7 +61,8 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
-    let mut response = encode(&app, coding, response).await;
+    let mut response =
+        if is_short(&response) { response } else { Box::pin(encode(&app, coding, response)).await };
 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.metrics.refused(problem.code.code());
@@ -121,7 +122,11 @@ fn new_id() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut hasher = KEY.build_hasher();
     hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
-    format!("{:016x}", hasher.finish())
+    let bits = hasher.finish();
+    (0..16)
+        .rev()
+        .map(|at| char::from(b"0123456789abcdef"[(bits >> (4 * at) & 15) as usize]))
+        .collect()
 }
 
 /// The trace id of a W3C `traceparent` header.

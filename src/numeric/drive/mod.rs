@@ -33,6 +33,9 @@ fn threads_for<T>(job: &Job<T>, elements: usize) -> usize {
 fn in_parallel<C: Send, O: Send>(chunks: Vec<C>, work: impl Fn(C) -> O + Sync) -> Vec<O> {
     let mut chunks = chunks.into_iter();
     let Some(first) = chunks.next() else { return Vec::new() };
+    if chunks.len() == 0 {
+        return vec![work(first)];
+    }
     thread::scope(|scope| {
         let flag = cancel::flag();
         let work = &work;

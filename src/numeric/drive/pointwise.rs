@@ -398,7 +398,10 @@ impl<'a, R: Real> Source<'a, R> {
     fn of(values: &'a [R::Elem]) -> Source<'a, R> {
         let (full, rest) = R::view(values).as_chunks();
         let last = rest.last().copied().unwrap_or(R::of(0.0));
-        let other = Strip(array::from_fn(|i| rest.get(i).copied().unwrap_or(last)));
+        let mut other = Strip([last; STRIP]);
+        for (place, &x) in other.0.iter_mut().zip(rest) {
+            *place = x;
+        }
         Source { full, other }
     }
 

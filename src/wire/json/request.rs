@@ -137,7 +137,7 @@ fn member<T: FromLiteral>(
     let Tensors { scanner, ahead } = tensors;
     if let Some(place) = card.input(name) {
         let input = &card.inputs[place];
-        let pointer = format!("/{name}");
+        let pointer = ["/", name].concat();
         // Class indices are read in double precision, which holds every one of them.
         let wide = input.domain.is_integer() || input.domain == Domain::ClassOrDistribution;
         request.inputs[place] = Some(if wide {
@@ -154,7 +154,7 @@ fn member<T: FromLiteral>(
         });
         return Ok(None);
     }
-    let pointer = format!("/{name}");
+    let pointer = ["/", name].concat();
     match name {
         "params" => {
             let mut seen = Vec::new();

@@ -182,7 +182,8 @@ fn pieces<T: FromLiteral>(text: &[u8], start: usize, level: Level) -> Vec<Piece<
 pub fn room_for<T: FromLiteral>(text: usize) -> Vec<T> {
     /// Bytes that a number takes, with those around it, at most of the time.
     const BYTES: usize = 24;
-    spare::empty(text / BYTES).unwrap_or_default()
+    // Few numbers, of short bodies or parameters, find room at once.
+    spare::empty(text / BYTES).unwrap_or_else(|| Vec::with_capacity((text / 4).min(32)))
 }
 
 struct Scan<'a, T> {

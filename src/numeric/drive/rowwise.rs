@@ -34,6 +34,10 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
     /// Whether it has `after_softmax`: rows then share the work of the softmax.
     const SOFTMAX: bool = false;
 
+    /// Whether it may be a plain cross-entropy: a constant, so that its shorter way is compiled for
+    /// no other loss.
+    const CROSS_ENTROPY: bool = false;
+
     /// Whether these parameters make it the logarithm of the sum of all powers less the logit of
     /// the target's class, which has a shorter way.
     #[inline(always)]
@@ -307,7 +311,8 @@ where
                 let end = stretch.min(row + ACROSS);
                 let block = row..end;
                 let outputs = (row - rows.start) * length..(end - rows.start) * length;
-                if all_at_once
+                if L::CROSS_ENTROPY
+                    && all_at_once
                     && self.loss.is_cross_entropy()
                     && let Targets::Classes(classes) = self.targets
                     && let Some(slopes) = walk.slopes[0].get_mut(outputs.clone())
@@ -342,7 +347,7 @@ where
             if row % ACROSS == 0 && cancel::is_raised() {
                 break;
             }
-            if self.loss.is_cross_entropy() && walk.cross_entropy(row) {
+            if L::CROSS_ENTROPY && self.loss.is_cross_entropy() && walk.cross_entropy(row) {
                 continue;
             }
             // A softmax is written over whatever stands there.

@@ -96,6 +96,7 @@ struct CrossEntropy {
 
 impl Rowwise<1> for CrossEntropy {
     const SOFTMAX: bool = true;
+    const CROSS_ENTROPY: bool = true;
     const HAS_HESSIAN: bool = true;
     const CARD: Card = Card {
         name: "cross_entropy",

@@ -72,7 +72,9 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
         let start = self.cursor.place();
         loop {
             let mut behind_value = false;
-            if self.scan_from <= self.cursor.place() {
+            // A scan reads arrays: behind a number on its own it would go on to the next member.
+            let in_array = 0 < self.nesting.depth() || self.cursor.peek() == Some(b'[');
+            if in_array && self.scan_from <= self.cursor.place() {
                 match self.scan(scanner, ahead.as_deref_mut()) {
                     Some(Stop::End) => return Ok(()),
                     Some(Stop::Value) | None => {}

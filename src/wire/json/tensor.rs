@@ -90,15 +90,23 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
                 }
             }
             if !behind_value {
-                if self.cursor.peek() == Some(b'[') {
-                    self.cursor.step();
-                    if !self.cursor.take(b']') {
-                        self.nesting.open().map_err(|irregular| self.irregular(irregular))?;
-                        continue;
+                match self.cursor.peek() {
+                    Some(b'[') => {
+                        self.cursor.step();
+                        if !self.cursor.take(b']') {
+                            self.nesting.open().map_err(|irregular| self.irregular(irregular))?;
+                            continue;
+                        }
+                        self.nesting.empty().map_err(|irregular| self.irregular(irregular))?;
                     }
-                    self.nesting.empty().map_err(|irregular| self.irregular(irregular))?;
-                } else {
-                    self.element()?;
+                    // The scan has stopped inside an empty array.
+                    Some(b']') if self.nesting.is_empty() => {
+                        self.cursor.step();
+                        self.nesting
+                            .close_empty()
+                            .map_err(|irregular| self.irregular(irregular))?;
+                    }
+                    _ => self.element()?,
                 }
             }
             if self.behind_value()? {

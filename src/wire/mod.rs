@@ -5,6 +5,8 @@ mod admission;
 mod connection;
 pub mod evaluate;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod holding;
 mod http2;

@@ -21,8 +21,6 @@ mod connections;
 mod interface;
 /// API keys: who is admitted, for what, and how much of it.
 mod keys;
-/// Mutated requests.
-mod hostile;
 /// Limits, headers and what surrounds a request.
 mod limits;
 /// Prometheus series.

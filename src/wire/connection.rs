@@ -85,7 +85,8 @@ pub async fn serve(
     }
 }
 
-async fn http1<S>(stream: S, peer: Peer, host: Host) -> &'static str
+/// Serves HTTP/1.1 on a stream until it ends, and says how it ended.
+pub async fn http1<S>(stream: S, peer: Peer, host: Host) -> &'static str
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

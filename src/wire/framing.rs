@@ -8,19 +8,18 @@ use super::problem::{Code, Problem};
 /// What is wrong with how a request is framed or addressed.
 pub fn fault<B>(request: &Request<B>) -> Option<Problem> {
     let headers = request.headers();
-    let detail = length(headers).or_else(|| host(request))?;
+    let detail = coding(headers).or_else(|| host(request))?;
     Some(Problem::new(Code::MalformedRequest, detail))
 }
 
-fn length(headers: &HeaderMap) -> Option<&'static str> {
+/// A length beside the coding is not looked for: hyper drops it, reads the body as it is coded and
+/// closes the connection, so that nothing can hide behind it.
+fn coding(headers: &HeaderMap) -> Option<&'static str> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let coding = codings.next()?;
-    if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-        return Some("transfer-encoding must be chunked, said once");
-    }
-    headers
-        .contains_key(header::CONTENT_LENGTH)
-        .then_some("content-length and transfer-encoding exclude each other")
+    let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let is_fine = is_chunked && codings.next().is_none();
+    (!is_fine).then_some("transfer-encoding must be chunked, said once")
 }
 
 fn host<B>(request: &Request<B>) -> Option<&'static str> {

@@ -8,6 +8,8 @@ mod decoding;
 mod encoding;
 pub mod evaluate;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod head;
 mod holding;

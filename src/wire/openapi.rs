@@ -32,7 +32,8 @@ pub fn build() -> Value {
         path[route.method.to_lowercase()] = operation(route.path, route.method);
     }
     for loss in catalogue::all() {
-        paths.insert(format!("/loss/{}", loss.card.name), json!({"post": evaluation(&loss.card)}));
+        let operations = json!({"get": card(&loss.card), "post": evaluation(&loss.card)});
+        paths.insert(format!("/loss/{}", loss.card.name), operations);
     }
     json!({
         "openapi": "3.1.0",
@@ -135,6 +136,15 @@ fn evaluation_content() -> Value {
     json!({
         "application/json": {"schema": reference("Answer")},
         "text/plain": {"schema": {"type": "string", "description": "the loss alone"}},
+    })
+}
+
+/// The operation that gives the card of one loss.
+fn card(card: &Card) -> Value {
+    let content = json!({"application/json": {"schema": {"type": "object"}}});
+    json!({
+        "summary": format!("the card of {}", card.name),
+        "responses": {"200": {"description": card.summary, "content": content}},
     })
 }
 

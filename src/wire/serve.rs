@@ -228,7 +228,8 @@ impl Host {
 
 /// The patience with clients that the settings ask for.
 impl Config {
-    fn patience(&self) -> Patience {
+    /// How long clients may take.
+    pub fn patience(&self) -> Patience {
         let seconds = Duration::from_secs_f64;
         Patience {
             first_byte: seconds(self.header_seconds / 2.0),

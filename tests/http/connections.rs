@@ -31,9 +31,10 @@ const FRAMING: [(&str, &str); 22] = [
         "POST /loss/mse HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n",
         "HTTP/1.1 400",
     ),
+    // With two lengths the chunks count, and the connection ends.
     (
-        "POST /loss/mse HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        "HTTP/1.1 400",
+        "POST /loss/mse HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n23\r\n{\"predictions\":[1],\"targets\":[1.5]}\r\n0\r\n\r\n",
+        "HTTP/1.1 200",
     ),
     (
         "POST /loss/mse HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n",
@@ -88,7 +89,7 @@ fn heads_that_could_be_read_in_two_ways_are_refused_and_the_connection_closed() 
         write!(stream, "{sent}GET /version HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
         let answer = all(&mut stream);
         assert!(answer.starts_with(expected), "{sent:?}: {answer}");
-        if !expected.ends_with("200") {
+        if !expected.ends_with("200") || sent.contains("content-length") {
             assert_eq!(answer.matches("\r\ndate: ").count(), 1, "{sent:?}: {answer}");
         }
     }
@@ -238,7 +239,13 @@ fn one_address_has_so_many_connections_and_others_wait_in_the_kernel() {
     assert_eq!(all(&mut server.connect()), "", "the fourth is closed");
     drop(held.pop());
     let started = Instant::now();
-    while !get(&server.address, "/readyz").contains("ready") {
+    let answer = || {
+        let mut stream = server.connect();
+        // A connection over the limit may be closed before anything is sent on it.
+        let _ = write!(stream, "GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        all(&mut stream)
+    };
+    while !answer().contains("ready") {
         assert!(started.elapsed() < PATIENCE);
     }
 }

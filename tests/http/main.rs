@@ -21,10 +21,10 @@ mod connections;
 mod encodings;
 /// The other routes: catalogue, documents, health, version.
 mod interface;
+/// Mutated bodies.
+mod hostile;
 /// API keys: who is admitted, for what, and how much of it.
 mod keys;
-/// Mutated requests.
-mod hostile;
 /// Limits, headers and what surrounds a request.
 mod limits;
 /// Prometheus series.

@@ -8,10 +8,10 @@ mod nesting;
 pub mod number;
 pub mod print;
 pub mod request;
-mod scan;
+pub(super) mod scan;
 pub mod sheet;
 mod strip;
-mod tensor;
+pub(super) mod tensor;
 #[cfg(test)]
 mod tests;
 mod vector;

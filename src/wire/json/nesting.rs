@@ -157,9 +157,19 @@ impl Nesting {
         Ok(())
     }
 
+    /// Whether the array that is open has no values yet.
+    pub fn is_empty(&self) -> bool {
+        0 < self.depth && self.counts[self.depth] == 0
+    }
+
     /// An array begins and ends at once.
     pub fn empty(&mut self) -> Result<(), Irregular> {
         self.open()?;
+        self.close_empty()
+    }
+
+    /// The array that is open ends without values.
+    pub fn close_empty(&mut self) -> Result<(), Irregular> {
         if self.leaf.is_some_and(|leaf| leaf != self.depth) {
             self.depth -= 1;
             return Err(Irregular::EmptyBesideArrays);

@@ -48,8 +48,20 @@ pub fn read<T: FromLiteral>(
     level: Level,
     threads: usize,
 ) -> Result<Read<T>, Problem> {
+    let threads = if body.len() < WORTH_THREADS { 1 } else { threads };
+    read_from_places(card, body, scalars, level, threads)
+}
+
+/// Reads a body, whatever its size, from as many places at once as there are threads.
+pub fn read_from_places<T: FromLiteral>(
+    card: &'static Card,
+    body: &[u8],
+    scalars: Scalars,
+    level: Level,
+    threads: usize,
+) -> Result<Read<T>, Problem> {
     let scanner = Scanner::new(level);
-    if body.len() < WORTH_THREADS || threads < 2 {
+    if threads < 2 {
         return read_with(card, body, scalars, &mut Tensors { scanner, ahead: Ahead::none() });
     }
     thread::scope(|scope| {

@@ -72,7 +72,9 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
         let start = self.cursor.place();
         loop {
             let mut behind_value = false;
-            if self.scan_from <= self.cursor.place() {
+            // A scan reads arrays: behind a number on its own it would go on to the next member.
+            let in_array = 0 < self.nesting.depth() || self.cursor.peek() == Some(b'[');
+            if in_array && self.scan_from <= self.cursor.place() {
                 match self.scan(scanner, ahead.as_deref_mut()) {
                     Some(Stop::End) => return Ok(()),
                     Some(Stop::Value) | None => {}
@@ -88,15 +90,23 @@ impl<T: FromLiteral> Reader<'_, '_, T> {
                 }
             }
             if !behind_value {
-                if self.cursor.peek() == Some(b'[') {
-                    self.cursor.step();
-                    if !self.cursor.take(b']') {
-                        self.nesting.open().map_err(|irregular| self.irregular(irregular))?;
-                        continue;
+                match self.cursor.peek() {
+                    Some(b'[') => {
+                        self.cursor.step();
+                        if !self.cursor.take(b']') {
+                            self.nesting.open().map_err(|irregular| self.irregular(irregular))?;
+                            continue;
+                        }
+                        self.nesting.empty().map_err(|irregular| self.irregular(irregular))?;
                     }
-                    self.nesting.empty().map_err(|irregular| self.irregular(irregular))?;
-                } else {
-                    self.element()?;
+                    // The scan has stopped inside an empty array.
+                    Some(b']') if self.nesting.is_empty() => {
+                        self.cursor.step();
+                        self.nesting
+                            .close_empty()
+                            .map_err(|irregular| self.irregular(irregular))?;
+                    }
+                    _ => self.element()?,
                 }
             }
             if self.behind_value()? {

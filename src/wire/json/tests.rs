@@ -3,10 +3,10 @@
 use std::thread;
 
 use super::cursor::Cursor;
-use super::number::FromLiteral;
 use super::scan::{Ahead, Scanner};
 use super::tensor::read;
 use crate::numeric::simd::Level;
+use crate::wire::fuzz::number::agree;
 
 /// A generator of pseudo-random bits (Marsaglia, "Xorshift RNGs", 2003).
 struct Bits(u64);
@@ -56,22 +56,6 @@ const SHAPES: [fn(&mut Bits) -> String; 12] = [
     |bits| format!("-0.{:0width$}", bits.next(), width = (bits.next() % 40) as usize),
     |bits| format!("{}e-{}", bits.next() as u32, bits.next() % 120),
 ];
-
-/// Reads a list of literals at every level and compares each with what the standard library says.
-fn agree<T: FromLiteral + std::str::FromStr>(literals: &[String], separator: &str) {
-    let text = format!("[{}]", literals.join(separator));
-    let expected: Vec<T> = literals.iter().map(|text| text.parse().ok().unwrap()).collect();
-    for &level in Level::available() {
-        let mut cursor = Cursor::new(text.as_bytes());
-        let mut scanner = Scanner::new(level);
-        let tensor = read::<T>(&mut cursor, &mut scanner, None, "", false, &mut None).unwrap();
-        assert_eq!(tensor.values.len(), literals.len());
-        for (at, (got, expected)) in tensor.values.iter().zip(&expected).enumerate() {
-            let same = got.to_f64().to_bits() == expected.to_f64().to_bits();
-            assert!(same, "{} at {}: {}", literals[at], level.name(), got.to_f64());
-        }
-    }
-}
 
 fn agree_on(lists: usize) {
     let mut bits = Bits(0x2545_f491_4f6c_dd1d);

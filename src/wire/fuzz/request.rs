@@ -105,9 +105,10 @@ impl AsyncRead for Client {
         }
         // An answer may be on its way from another thread, or the request's body is not complete.
         // Both are in flight, and memory is charged for most of the former and few of the latter.
-        let (is_awaited, patience) = match self.is_patient {
-            true => (0 < self.app.metrics.requests_in_flight.get(), Duration::from_secs(2)),
-            false => (0 < self.app.budget.charged(), Duration::from_millis(10)),
+        let (is_awaited, patience) = if self.is_patient {
+            (0 < self.app.metrics.requests_in_flight.get(), Duration::from_secs(2))
+        } else {
+            (0 < self.app.budget.charged(), Duration::from_millis(10))
         };
         let leaves = self.leaves.get_or_insert_with(|| Box::pin(sleep(patience)));
         let is_early = leaves.as_mut().poll(context).is_pending();

@@ -123,10 +123,10 @@ fn new_id() -> String {
     let mut hasher = KEY.build_hasher();
     hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
     let bits = hasher.finish();
-    (0..16)
-        .rev()
-        .map(|at| char::from(b"0123456789abcdef"[(bits >> (4 * at) & 15) as usize]))
-        .collect()
+    let digit = |at: u32| char::from(b"0123456789abcdef"[(bits >> (4 * at) & 15) as usize]);
+    let mut id = String::with_capacity(16);
+    (0..16).rev().for_each(|at| id.push(digit(at)));
+    id
 }
 
 /// The trace id of a W3C `traceparent` header.

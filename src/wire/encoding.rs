@@ -96,7 +96,7 @@ impl Kept {
 }
 
 /// A text, compressed; none if there is no memory for it.
-fn whole(coding: Coding, text: &[u8]) -> Option<Vec<u8>> {
+pub fn whole(coding: Coding, text: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = Encoder::new(coding, Some(text.len())).ok()?;
     encoder.write_all(text).ok()?;
     encoder.finish().ok()

@@ -21,8 +21,6 @@ mod connections;
 mod encodings;
 /// The other routes: catalogue, documents, health, version.
 mod interface;
-/// Mutated bodies.
-mod hostile;
 /// API keys: who is admitted, for what, and how much of it.
 mod keys;
 /// Limits, headers and what surrounds a request.

@@ -2,6 +2,7 @@
 //! `fuzz/corpus` and to mutations of it; the crate in `fuzz` gives the same functions to cargo-fuzz,
 //! which builds with `cfg(fuzzing)`.
 
+pub mod coding;
 #[cfg(test)]
 mod corpus;
 pub mod json;

@@ -272,3 +272,44 @@ fn nothing_at_all_is_a_mean_over_nothing_for_every_loss() {
         }
     }
 }
+
+#[test]
+fn many_short_rows_are_what_each_is_alone() {
+    let server = Server::new();
+    let kinds = [
+        (json!([0.5, -1.0, 2.0]), 2),
+        (json!(["Infinity", 0.5, -3.0]), 0),
+        (json!(["Infinity", 0.5, -3.0]), 1),
+        (json!(["-Infinity", 0.5, 88.0]), 1),
+        (json!([1e30, -1e30, 1.0]), 2),
+    ];
+    let rows: Vec<_> = kinds.iter().cycle().take(130).collect();
+    let evaluate = |rows: &[&(Value, i32)]| {
+        let predictions: Vec<&Value> = rows.iter().map(|(x, _)| x).collect();
+        let targets: Vec<i32> = rows.iter().map(|(_, t)| *t).collect();
+        let request = json!({"predictions": predictions, "targets": targets, "reduction": "none"});
+        server.post("/loss/cross_entropy", request.to_string()).json()
+    };
+    let all = evaluate(&rows);
+    for (at, row) in rows.iter().enumerate() {
+        let alone = evaluate(&[row]);
+        assert_eq!(difference(&all["loss"][at], &alone["loss"][0], 2e-5), None, "row {at}");
+        let gradient = |answer: &Value, at: usize| answer["gradients"]["predictions"][at].clone();
+        assert_eq!(difference(&gradient(&all, at), &gradient(&alone, 0), 2e-5), None, "row {at}");
+    }
+}
+
+#[test]
+fn many_rows_without_classes_have_nothing_to_lose() {
+    let server = Server::new();
+    let rows = vec![json!([]); 70];
+    for (loss, targets, expected) in [
+        ("cross_entropy", vec![json!(-100); 70], json!("NaN")),
+        ("soft_target_cross_entropy", rows.clone(), json!(0.0)),
+    ] {
+        let request = json!({"predictions": rows, "targets": targets});
+        let answer = server.post(&format!("/loss/{loss}"), request.to_string());
+        assert_eq!(answer.status(), 200, "{loss}: {}", answer.text());
+        assert_eq!(answer.json()["loss"], expected, "{loss}");
+    }
+}

@@ -299,7 +299,7 @@ where
             gathered_target: nothing(),
         };
         let mut scratch: [Vec<R>; D] = array::from_fn(|_| nothing());
-        if L::SOFTMAX && length <= SHORT && ACROSS <= rows.len() {
+        if L::SOFTMAX && (1..=SHORT).contains(&length) && ACROSS <= rows.len() {
             let mut across = Across::new(length);
             // Where all rows count the same, the slopes of the block are scaled in one go.
             let all_at_once =

@@ -40,15 +40,8 @@ command -v rustc >/dev/null || fail "no rustc: the stand-in for the Rust image i
 
 # ---- tools -------------------------------------------------------------------------------------
 
-missing=()
-for package in buildah podman runc mmdebstrap curl ca-certificates; do
-  dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  say "installing ${missing[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+install_if_missing buildah podman runc mmdebstrap curl ca-certificates
 
 mkdir -p "$cache"
 exec 9>"$cache/lock"

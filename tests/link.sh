@@ -12,17 +12,12 @@ set -euo pipefail
 lossd=$(realpath "$1")
 [ -x "$lossd" ] || { echo "$1 is not a program" >&2; exit 2; }
 
-missing=()
-for package in iproute2 python3; do
-  dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+tests=$(dirname "${BASH_SOURCE[0]}")
+source "$tests/common.sh"
+install_if_missing iproute2 python3
 
 if ! reason=$(unshare --net ip tuntap add dev tun0 mode tun 2>&1); then
   echo "SKIPPED: no link can be made here: $reason"
   exit 0
 fi
-timeout 120 python3 "$(dirname "${BASH_SOURCE[0]}")/link.py" "$lossd"
+timeout 120 python3 "$tests/link.py" "$lossd"

@@ -9,15 +9,11 @@ if ! command -v chromium >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
 fi
 
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+server=
 work=$(mktemp -d)
-"$lossd" --listen 127.0.0.1:0 2>"$work/log" &
-server=$!
 trap 'kill "$server" 2>/dev/null || :; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
-  address=$(sed -nE 's|.*listens on http://([0-9.:]+) .*|\1|p' "$work/log")
-  [ -n "$address" ] && break
-  sleep 0.05
-done
+start_lossd "$lossd" "$work/log"
 
 timeout 120 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
   --disable-background-networking --disable-component-update --disable-sync \

@@ -19,40 +19,16 @@ examples=${2:-10}
 seed=${3:-1}
 covered='^/([^/]*|loss/(\{name\}|mse|cross_entropy|triplet_margin|binary_cross_entropy|aft_nll|weighted_interval_score|z_loss|kl_div))$'
 [ -z "${2:-}" ] || covered=.
-venv=$(realpath -m "$(dirname "${BASH_SOURCE[0]}")/../target/schema-venv")
-packages=(schemathesis==4.32.5)
 
-missing=()
-for package in python3 python3-venv; do
-  dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+install_if_missing python3 python3-venv
+make_venv schema-venv schemathesis schemathesis==4.32.5
 
-# The list of packages is written last: without it, or where an import fails, all is made anew.
-works() { "$venv/bin/python" -c 'import schemathesis' 2>/dev/null; }
-if [ "$(cat "$venv/packages" 2>/dev/null)" != "${packages[*]}" ] || ! works; then
-  rm -rf "$venv"
-  mkdir -p "$(dirname "$venv")"
-  /usr/bin/python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
-  works || { echo "Schemathesis was installed and cannot be imported" >&2; exit 1; }
-  echo "${packages[*]}" >"$venv/packages"
-fi
-
+server=
 work=$(mktemp -d)
-"$lossd" --listen 127.0.0.1:0 2>"$work/log" &
-server=$!
 trap 'kill "$server" 2>/dev/null || :; wait "$server" 2>/dev/null || :; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
-for _ in $(seq 100); do
-  address=$(sed -nE 's|.*listens on http://([0-9.:]+) .*|\1|p' "$work/log")
-  [ -n "$address" ] && break
-  sleep 0.05
-done
-[ -n "$address" ] || { echo "lossd does not listen:" >&2; cat "$work/log" >&2; exit 1; }
+start_lossd "$lossd" "$work/log"
 
 # Left out: `positive_data_acceptance`, because a schema cannot say that shapes must agree, how large
 # a number a dtype holds or which classes there are, so that the server refuses, with a problem, what

@@ -98,14 +98,15 @@ pub async fn evaluate(
     let deadline = Deadline::now() + app.config.deadline();
     let deadline = caller.map_or(deadline, |caller| caller.min(deadline));
     // In memory of its own, or small requests would be as large.
-    Box::pin(on_thread(app, task, (body, coding), admission, admitted, deadline)).await
+    Box::pin(on_thread(app, task, body, coding, admission, admitted, deadline)).await
 }
 
 /// Does a task on a compute thread, as soon as there is one for it.
 async fn on_thread(
     app: App,
     mut task: Task,
-    (body, coding): (Vec<u8>, Option<Coding>),
+    body: Vec<u8>,
+    coding: Option<Coding>,
     admission: Option<Admission>,
     admitted: Admitted,
     deadline: Deadline,

@@ -86,6 +86,7 @@ pub fn caller_deadline(headers: &HeaderMap) -> Result<Option<Deadline>, Problem>
     Ok(Some(Deadline::now() + Duration::from_millis(millis)))
 }
 
+/// How many bytes the body is said to have.
 pub fn declared_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

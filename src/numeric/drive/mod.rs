@@ -3,10 +3,10 @@
 //! `pointwise` for losses whose element looks at the same element of each input, `rowwise` for
 //! losses that look at one row (classes, features) at a time, `batchwise` for all others.
 
-mod across;
 pub mod batchwise;
 pub mod pointwise;
 pub mod rowwise;
+mod short_rows;
 pub mod targets;
 
 use std::array;

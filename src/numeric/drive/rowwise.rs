@@ -3,7 +3,7 @@
 use std::array;
 use std::ops::Range;
 
-use super::across::{ACROSS, Across, SHORT};
+use super::short_rows::{AT_ONCE, SHORT, ShortRows};
 pub use super::targets::Target;
 use super::targets::{self, Targets};
 use super::{empty, front, in_parallel, named_gradients, share, threads_for, under_input_names};
@@ -299,8 +299,8 @@ where
             gathered_target: nothing(),
         };
         let mut scratch: [Vec<R>; D] = array::from_fn(|_| nothing());
-        if L::SOFTMAX && (1..=SHORT).contains(&length) && ACROSS <= rows.len() {
-            let mut across = Across::new(length);
+        if L::SOFTMAX && (1..=SHORT).contains(&length) && AT_ONCE <= rows.len() {
+            let mut short = ShortRows::new(length);
             // Where all rows count the same, the slopes of the block are scaled in one go.
             let all_at_once =
                 inner == 1 && self.frame.weight.is_none() && self.frame.skip.is_none();
@@ -308,7 +308,7 @@ where
             while row < rows.end && !cancel::is_raised() {
                 // Rows beside each other must belong to one stretch of the outer axes.
                 let stretch = if inner == 1 { rows.end } else { (row / inner + 1) * inner };
-                let end = stretch.min(row + ACROSS);
+                let end = stretch.min(row + AT_ONCE);
                 let block = row..end;
                 let outputs = (row - rows.start) * length..(end - rows.start) * length;
                 if L::CROSS_ENTROPY
@@ -320,14 +320,14 @@ where
                     let x = &walk.x[0][row * length..end * length];
                     let losses = &mut walk.losses[row - walk.first..end - walk.first];
                     let classes = &classes[block.clone()];
-                    if across.cross_entropy(x, classes, walk.scale, losses, slopes) {
+                    if short.cross_entropy(x, classes, walk.scale, losses, slopes) {
                         row = end;
                         continue;
                     }
                 }
-                across.rows(walk.x[0], self.rows, &block);
+                short.rows(walk.x[0], self.rows, &block);
                 for (at, row) in block.enumerate() {
-                    let (softmax, shares) = across.row(at);
+                    let (softmax, shares) = short.row(at);
                     let mut shares = Some(shares);
                     // The shares stand in the slope of the first input, the only one.
                     let slope = array::from_fn(|_| shares.take().unwrap_or_default());
@@ -335,7 +335,7 @@ where
                 }
                 if all_at_once {
                     let out = walk.slopes[0].get_mut(outputs).unwrap_or_default();
-                    for (out, &slope) in out.iter_mut().zip(across.shares()) {
+                    for (out, &slope) in out.iter_mut().zip(short.shares()) {
                         *out = slope * walk.scale;
                     }
                 }
@@ -344,7 +344,7 @@ where
             return;
         }
         for row in rows {
-            if row % ACROSS == 0 && cancel::is_raised() {
+            if row % AT_ONCE == 0 && cancel::is_raised() {
                 break;
             }
             if L::CROSS_ENTROPY && self.loss.is_cross_entropy() && walk.cross_entropy(row) {
@@ -395,9 +395,12 @@ where
         let weight = R::of(self.frame.weight(row).to_f64());
         let slope = &mut self.slopes[0][start - self.first * length..][..length];
         let x = &self.x[0][start..start + length];
-        let value = cross_entropy(x, classes[row] as usize, weight * self.scale, slope);
-        self.losses[row - self.first] = value.unwrap_or(R::of(0.0)) * weight;
-        value.is_some()
+        let class = classes[row] as usize;
+        let Some(value) = cross_entropy(x, class, weight * self.scale, slope) else {
+            return false;
+        };
+        self.losses[row - self.first] = value * weight;
+        true
     }
 
     /// Does one row, whose softmax stands in `slope` if it is there, and writes its slopes out if

@@ -2,7 +2,7 @@
 
 use super::contrastive::{CONTRAST, VIEWS};
 use crate::numeric::args::Args;
-use crate::numeric::cancel::{is_raised, wanted};
+use crate::numeric::cancel::wanted;
 use crate::numeric::card::{Bounds, Card, Param};
 use crate::numeric::drive::batchwise::{
     Batchwise, PAIRS_MAX, STEPS_MAX, Work, bounded, rows_and_columns,
@@ -259,15 +259,18 @@ impl Batchwise<2, 2> for Vicreg {
                 let others = |j: usize| pick(j == k, zero, covariances[k * d + j].squared());
                 value = value + share * sum_over(d, others);
             }
-            let places = slopes.iter_mut().enumerate();
-            for (at, slope) in places.take_while(|(at, _)| at % d != 0 || !is_raised()) {
-                let (row, k) = (at / d, at % d);
-                let toward =
-                    |j: usize| pick(j == k, zero, covariances[k * d + j] * centred[row * d + j]);
-                let moving = steep[k] * centred[at] + R::of(4.0) * share * sum_over(d, toward);
-                let weight = R::of(plan.weights[row]);
-                let change = R::of(2.0) * agreement * side * apart(at) + moving / R::of(freedom);
-                *slope = factor * weight * change;
+            for row in wanted(0..plan.rows) {
+                for k in 0..d {
+                    let at = row * d + k;
+                    let toward = |j: usize| {
+                        pick(j == k, zero, covariances[k * d + j] * centred[row * d + j])
+                    };
+                    let moving = steep[k] * centred[at] + R::of(4.0) * share * sum_over(d, toward);
+                    let weight = R::of(plan.weights[row]);
+                    let change =
+                        R::of(2.0) * agreement * side * apart(at) + moving / R::of(freedom);
+                    slopes[at] = factor * weight * change;
+                }
             }
         }
         work.losses[0] = value;

@@ -8,13 +8,13 @@ use crate::numeric::tensor::Rows;
 use crate::numeric::verbs::{Softmax, gap, softmax};
 
 /// How many rows are taken at once: their block stays in the first cache.
-pub const ACROSS: usize = 64;
+pub const AT_ONCE: usize = 64;
 /// The longest rows that are taken so: of longer ones each fills vectors by itself.
 pub const SHORT: usize = 31;
 
 /// Room for a block of rows, and what was found of it. A block of fewer rows leaves the rest of
 /// its places as they were.
-pub struct Across<R> {
+pub struct ShortRows<R> {
     length: usize,
     /// The logits, where they do not stand one after the other.
     gathered: Vec<R>,
@@ -22,21 +22,21 @@ pub struct Across<R> {
     shares: Vec<R>,
     /// For each element what its row has in common.
     common: Vec<R>,
-    largest: [R; ACROSS],
-    log_sum: [R; ACROSS],
+    largest: [R; AT_ONCE],
+    log_sum: [R; AT_ONCE],
 }
 
-impl<R: Real> Across<R> {
+impl<R: Real> ShortRows<R> {
     /// Room for rows of that length.
-    pub fn new(length: usize) -> Across<R> {
+    pub fn new(length: usize) -> ShortRows<R> {
         let zero = R::of(0.0);
-        Across {
+        ShortRows {
             length,
             gathered: Vec::new(),
-            shares: vec![zero; ACROSS * length],
-            common: vec![zero; ACROSS * length + SPAN],
-            largest: [zero; ACROSS],
-            log_sum: [zero; ACROSS],
+            shares: vec![zero; AT_ONCE * length],
+            common: vec![zero; AT_ONCE * length + SPAN],
+            largest: [zero; AT_ONCE],
+            log_sum: [zero; AT_ONCE],
         }
     }
 
@@ -79,9 +79,9 @@ impl<R: Real> Across<R> {
     /// The same for rows of that length, or of any length for 0.
     #[inline(always)]
     fn powers_of<const LENGTH: usize>(&mut self, x: &[R], out: &mut [R]) -> bool {
-        let Across { length, common, largest, log_sum, .. } = self;
+        let ShortRows { length, common, largest, log_sum, .. } = self;
         let length = if LENGTH == 0 { *length } else { LENGTH };
-        for (at, row) in x.chunks_exact(length).enumerate().take(ACROSS) {
+        for (at, row) in x.chunks_exact(length).enumerate().take(AT_ONCE) {
             let mut most = R::of(f64::NEG_INFINITY);
             for &x in row {
                 most = pick(most < x, x, most);
@@ -92,7 +92,7 @@ impl<R: Real> Across<R> {
         for ((out, &x), &largest) in out.iter_mut().zip(x).zip(&*common) {
             *out = (x - largest).exp_of_negative();
         }
-        let mut sums = [R::of(1.0); ACROSS];
+        let mut sums = [R::of(1.0); AT_ONCE];
         for (row, sum) in out.chunks_exact(length).zip(&mut sums) {
             let mut total = R::of(0.0);
             for &power in row {
@@ -101,7 +101,7 @@ impl<R: Real> Across<R> {
             *sum = total;
         }
         let mut shares = sums;
-        for at in 0..ACROSS {
+        for at in 0..AT_ONCE {
             shares[at] = R::of(1.0) / sums[at];
             log_sum[at] = sums[at].ln();
         }
@@ -167,8 +167,8 @@ impl<R: Real> Across<R> {
         if !self.powers(x, slopes) {
             return false;
         }
-        let mut own = [R::of(0.0); ACROSS];
-        for (at, &class) in classes.iter().enumerate().take(ACROSS) {
+        let mut own = [R::of(0.0); AT_ONCE];
+        for (at, &class) in classes.iter().enumerate().take(AT_ONCE) {
             let place = at * self.length + class as usize;
             losses[at] = self.log_sum[at] - gap(x[place], self.largest[at]);
             own[at] = slopes[place] * self.common[place] - R::of(1.0);
@@ -176,7 +176,7 @@ impl<R: Real> Across<R> {
         for (slope, &common) in slopes.iter_mut().zip(&self.common) {
             *slope = *slope * common * factor;
         }
-        for (at, &class) in classes.iter().enumerate().take(ACROSS) {
+        for (at, &class) in classes.iter().enumerate().take(AT_ONCE) {
             slopes[at * self.length + class as usize] = own[at] * factor;
         }
         true
@@ -184,18 +184,18 @@ impl<R: Real> Across<R> {
 }
 
 /// As many places as `spread` writes to at most.
-const SPAN: usize = SHORT.next_multiple_of(HALF);
-const HALF: usize = 16;
+const SPAN: usize = SHORT.next_multiple_of(VECTOR);
+const VECTOR: usize = 16;
 
 /// Writes a value to so many places, and on to some behind them: whole vectors take less.
 #[inline(always)]
 fn spread<R: Real>(places: &mut [R], count: usize, value: R) {
-    if let Some(places) = places.first_chunk_mut::<HALF>() {
-        *places = [value; HALF];
+    if let Some(places) = places.first_chunk_mut::<VECTOR>() {
+        *places = [value; VECTOR];
     }
-    if HALF < count
-        && let Some(places) = places[HALF..].first_chunk_mut::<HALF>()
+    if VECTOR < count
+        && let Some(places) = places[VECTOR..].first_chunk_mut::<VECTOR>()
     {
-        *places = [value; HALF];
+        *places = [value; VECTOR];
     }
 }

@@ -145,8 +145,7 @@ impl<V: Vector> Elements for Strips<'_, V> {
             }
             while place < end {
                 let here = place - self.strip.start..end - self.strip.start;
-                let values = &self.tensor.values[place..end];
-                place += self.decimals.write(self.vector, here, values, out);
+                place += self.decimals.write(self.vector, here, out);
                 if place < end {
                     OneByOne(self.tensor).run(place..place + 1, out);
                     place += 1;

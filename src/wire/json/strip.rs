@@ -7,11 +7,20 @@
 //! two neighbours. Everything else is left to the careful conversion in `number`.
 
 use super::number::{FromLiteral, Literal, POWER_MAX, POWERS};
-use super::vector::{BLOCK, Digits, Vector};
+use super::vector::{BLOCK, LONG, SHORT, Vector};
 
 /// How many literals are converted at once, or up to half a block more.
 const STRIP: usize = 256;
 const LITERALS: usize = STRIP + BLOCK / 2;
+
+/// The longest literals that are read with vectors, and the ones that are read four at a time.
+const LONGEST: u32 = 32;
+const SHORT_LONGEST: u32 = 16;
+/// How far from the beginning of a text a literal has to end that loads begin inside.
+const FIRST_END: u32 = LONGEST + 1;
+
+/// All lists of a strip have room for those that fill the last group up.
+const WHOLE_GROUPS: &str = "a strip has room for whole groups";
 
 /// An exponent beyond the table, whose literal is left to the careful conversion.
 const CAREFUL: i32 = 4 * POWER_MAX;
@@ -23,16 +32,19 @@ pub struct Strip {
     count: usize,
     /// Whether any literal has an exponent.
     has_exponents: bool,
-    /// Where the digits are; three more fill the last group of four up.
-    digits: [Digits; LITERALS + 3],
-    /// The sign, as the top bit.
-    sign: [u64; LITERALS],
+    /// The first byte of each literal.
+    first: [u8; LITERALS],
+    /// Where the digits end, and how many bytes there are with their point.
+    end: [u32; LITERALS],
+    length: [u32; LITERALS],
     /// The exponent that a literal states.
     exponent: [i32; LITERALS],
-    /// The digits as an integer.
-    mantissa: [f64; LITERALS + 3],
-    /// How many digits stand behind the point.
-    fraction: [i32; LITERALS + 3],
+    /// The last four bytes of a literal.
+    tail: [u32; LITERALS],
+    /// Where the mark of the exponent, and later the point, is: the top bit for the last byte.
+    place: [u32; LITERALS],
+    /// The digits by eights: two of each short literal, four of each long one.
+    eights: [u32; 4 * LITERALS],
 }
 
 impl Strip {
@@ -42,11 +54,13 @@ impl Strip {
             edges: [0; 2 * LITERALS],
             count: 0,
             has_exponents: false,
-            digits: [Digits::default(); LITERALS + 3],
-            sign: [0; LITERALS],
+            first: [0; LITERALS],
+            end: [0; LITERALS],
+            length: [0; LITERALS],
             exponent: [0; LITERALS],
-            mantissa: [0.0; LITERALS + 3],
-            fraction: [0; LITERALS + 3],
+            tail: [0; LITERALS],
+            place: [0; LITERALS],
+            eights: [0; 4 * LITERALS],
         }
     }
 
@@ -87,24 +101,26 @@ impl Strip {
         overflow: &mut Option<usize>,
     ) -> Option<()> {
         let count = self.count / 2;
-        let longest = self.find_digits(text, count);
+        self.find_digits(text, count);
+        let mut longest = self.leave_out_odd_ones(count);
         if self.has_exponents {
-            self.split_exponents(text, count);
+            if longest <= SHORT_LONGEST {
+                self.find_exponents::<V, SHORT>(vector, text, count);
+            } else {
+                self.find_exponents::<V, LONG>(vector, text, count);
+            }
+            self.take_exponents_off(text, count);
+            longest = self.leave_out_odd_ones(count);
         }
-        self.leave_out_odd_ones(count, longest);
-        self.read_digits(vector, text, count, longest);
-
-        let powers = &*POWERS;
         let mut numbers = [T::of(0.0); LITERALS];
         let mut sure = [true; LITERALS];
-        let mut all_sure = true;
-        for i in 0..count {
-            let power = self.fraction[i] - self.exponent[i] + POWER_MAX;
-            let power = powers[power.clamp(0, 2 * POWER_MAX) as usize];
-            let divisor = f64::from_bits(power.to_bits() ^ self.sign[i]);
-            (numbers[i], sure[i]) = T::of_quotient(self.mantissa[i], divisor);
-            all_sure &= sure[i];
-        }
+        let all_sure = if longest <= SHORT_LONGEST {
+            self.read_digits::<V, SHORT>(vector, text, count);
+            self.quotients::<T, SHORT>(count, &mut numbers, &mut sure)
+        } else {
+            self.read_digits::<V, LONG>(vector, text, count);
+            self.quotients::<T, LONG>(count, &mut numbers, &mut sure)
+        };
         if !all_sure {
             for i in (0..count).filter(|&i| !sure[i]) {
                 let literal = &text[self.edges[2 * i] as usize..self.edges[2 * i + 1] as usize];
@@ -121,107 +137,178 @@ impl Strip {
             self.edges[0] = open as u32;
         }
         self.count %= 2;
-        if self.has_exponents {
-            self.exponent = [0; LITERALS];
-            self.has_exponents = false;
-        }
+        self.has_exponents = false;
         Some(())
     }
 
-    /// Takes the sign off each literal; gives the length of the longest one.
+    /// Takes the sign off each literal.
     #[inline(always)]
-    fn find_digits(&mut self, text: &[u8], count: usize) -> u32 {
-        let mut longest = 0;
+    fn find_digits(&mut self, text: &[u8], count: usize) {
         for (i, edges) in self.edges[..2 * count].chunks_exact(2).enumerate() {
-            let (start, end) = (edges[0], edges[1]);
-            let negative = text[start as usize] == b'-';
-            let length = end - start - u32::from(negative);
-            self.sign[i] = u64::from(negative) << 63;
-            self.digits[i] = Digits { end, length };
-            longest = longest.max(length);
+            self.first[i] = text[edges[0] as usize];
         }
-        longest
-    }
-
-    /// Takes the exponents off the literals that have one.
-    #[inline(always)]
-    fn split_exponents(&mut self, text: &[u8], count: usize) {
         for i in 0..count {
-            let Digits { end, length } = self.digits[i];
-            let literal = &text[(end - length) as usize..end as usize];
-            if let Some((mantissa, exponent)) = split_exponent(literal) {
-                let lost = length - mantissa as u32;
-                self.digits[i] = Digits { end: end - lost, length: mantissa as u32 };
-                self.exponent[i] = exponent;
-            }
+            let (start, end) = (self.edges[2 * i], self.edges[2 * i + 1]);
+            self.end[i] = end;
+            self.length[i] = end - start - u32::from(self.first[i] == b'-');
+            self.exponent[i] = 0;
         }
     }
 
     /// Leaves literals that are too long, or too near the beginning of the text to be loaded, to
-    /// the careful conversion, and fills the strip up to whole groups.
+    /// the careful conversion, and fills the strip up to whole groups. Gives the length of the
+    /// longest one of the others.
     #[inline(always)]
-    fn leave_out_odd_ones(&mut self, count: usize, longest: u32) {
-        const HARMLESS: Digits = Digits { end: BLOCK as u32, length: 1 };
-        self.digits[count..count + 3].fill(HARMLESS);
-        if longest <= 32 && 33 <= self.digits[0].end {
-            return;
+    fn leave_out_odd_ones(&mut self, count: usize) -> u32 {
+        const HARMLESS: (u32, u32) = (BLOCK as u32, 1);
+        for i in count..count.next_multiple_of(SHORT) {
+            (self.end[i], self.length[i]) = HARMLESS;
         }
-        self.has_exponents = true;
+        let longest = self.length[..count].iter().copied().fold(0, u32::max);
+        let first_end = self.end[..count].iter().copied().fold(FIRST_END, u32::min);
+        if longest <= LONGEST && first_end == FIRST_END {
+            return longest;
+        }
         for i in 0..count {
-            if 32 < self.digits[i].length || self.digits[i].end < 33 {
-                self.digits[i] = HARMLESS;
+            if LONGEST < self.length[i] || self.end[i] < FIRST_END {
+                (self.end[i], self.length[i]) = HARMLESS;
                 self.exponent[i] = CAREFUL;
             }
         }
+        LONGEST
+    }
+
+    /// Finds the marks of the exponents, and what stands at the end of each literal.
+    #[inline(always)]
+    fn find_exponents<V: Vector, const COUNT: usize>(
+        &mut self,
+        vector: V,
+        text: &[u8],
+        count: usize,
+    ) {
+        for at in (0..count).step_by(COUNT) {
+            let ends = *self.end[at..].first_chunk().expect(WHOLE_GROUPS);
+            let marks = vector.marks::<COUNT>(text, ends, self.members::<COUNT>(at));
+            self.note::<COUNT>(at, marks);
+            for (tail, end) in self.tail[at..].iter_mut().zip(ends) {
+                let bytes = text[..end as usize].last_chunk().expect("none ends before");
+                *tail = u32::from_le_bytes(*bytes);
+            }
+        }
+    }
+
+    /// Takes the exponents off the literals that have one.
+    #[inline(always)]
+    fn take_exponents_off(&mut self, text: &[u8], count: usize) {
+        let mut unusual = false;
+        for i in 0..count {
+            // How many bytes stand behind the mark: two digits behind a sign, as most programs
+            // write it, or one, or no sign.
+            let has_mark = self.place[i] != 0;
+            let behind = self.place[i].leading_zeros();
+            let tail = self.tail[i];
+            let sign = tail.wrapping_shr(32 - 8 * behind.clamp(1, 3)) as u8;
+            let digits = behind.wrapping_sub(u32::from(sign == b'-' || sign == b'+'));
+            let ones = (tail >> 24 & 0xf) as i32;
+            let tens = (tail >> 16 & 0xf) as i32;
+            let exponent = if digits == 2 { 10 * tens + ones } else { ones };
+            let exponent = if sign == b'-' { -exponent } else { exponent };
+            let is_usual = behind <= 3 && (digits == 1 || digits == 2);
+            let off = if has_mark && is_usual { behind + 1 } else { 0 };
+            self.end[i] -= off;
+            self.length[i] -= off;
+            self.exponent[i] = if off != 0 { exponent } else { self.exponent[i] };
+            unusual |= has_mark && !is_usual;
+        }
+        if unusual {
+            for i in 0..count {
+                self.take_exponent_off(text, i);
+            }
+        }
+    }
+
+    /// Takes the exponent off a literal that has one yet, and is not left out.
+    #[cold]
+    fn take_exponent_off(&mut self, text: &[u8], i: usize) {
+        if self.exponent[i] == CAREFUL {
+            return;
+        }
+        let (end, length) = (self.end[i] as usize, self.length[i] as usize);
+        let literal = &text[end - length..end];
+        let Some(mark) = literal.iter().position(|&byte| byte | 0x20 == b'e') else { return };
+        let negative = literal[mark + 1] == b'-';
+        let signed = negative || literal[mark + 1] == b'+';
+        let mut exponent = 0;
+        for digit in &literal[mark + 1 + usize::from(signed)..] {
+            exponent = (exponent * 10 + i32::from(digit - b'0')).min(CAREFUL);
+        }
+        self.end[i] = (end - length + mark) as u32;
+        self.length[i] = mark as u32;
+        self.exponent[i] = if negative { -exponent } else { exponent };
+    }
+
+    /// Which of the bytes before the end of each literal belong to it, those of the first literal
+    /// lowest.
+    #[inline(always)]
+    fn members<const COUNT: usize>(&self, at: usize) -> u64 {
+        let lengths: &[u32; COUNT] = self.length[at..].first_chunk().expect(WHOLE_GROUPS);
+        let width = 64 / COUNT;
+        let mut members = 0;
+        for length in lengths.iter().rev() {
+            members = members << width | u64::MAX << (64 - length) >> (64 - width);
+        }
+        members
+    }
+
+    /// Notes where the bits are that each literal has one of, or none.
+    #[inline(always)]
+    fn note<const COUNT: usize>(&mut self, at: usize, bits: u64) {
+        let width = 64 / COUNT;
+        for i in 0..COUNT {
+            let from_highest = bits << (64 - width * (i + 1)) >> 32;
+            self.place[at + i] = (from_highest >> (32 - width) << (32 - width)) as u32;
+        }
     }
 
     #[inline(always)]
-    fn read_digits<V: Vector>(&mut self, vector: V, text: &[u8], count: usize, longest: u32) {
-        let number = |eight: u32| f64::from(eight as i32);
-        if longest <= 16 {
-            for at in (0..count).step_by(4) {
-                let digits = std::array::from_fn(|k| self.digits[at + k]);
-                let (halves, fractions) = vector.four_short(text, digits);
-                for (k, [high, low]) in halves.into_iter().enumerate() {
-                    self.mantissa[at + k] = number(high) * 1e8 + number(low);
-                    self.fraction[at + k] = i32::from(fractions[k] % 16);
-                }
-            }
-            return;
-        }
-        for at in (0..count).step_by(2) {
-            let (quarters, fractions) =
-                vector.two_long(text, [self.digits[at], self.digits[at + 1]]);
-            for (k, [a, b, c, d]) in quarters.into_iter().enumerate() {
-                let (high, low) = (number(a) * 1e8 + number(b), number(c) * 1e8 + number(d));
-                self.mantissa[at + k] = high * 1e16 + low;
-                self.fraction[at + k] = i32::from(fractions[k] % 32);
-            }
+    fn read_digits<V: Vector, const COUNT: usize>(&mut self, vector: V, text: &[u8], count: usize) {
+        for at in (0..count).step_by(COUNT) {
+            let ends = *self.end[at..].first_chunk().expect(WHOLE_GROUPS);
+            let (eights, points) = vector.digits::<COUNT>(text, ends, self.members::<COUNT>(at));
+            let place = self.eights[at * 8 / COUNT..].first_chunk_mut();
+            *place.expect(WHOLE_GROUPS) = eights;
+            self.note::<COUNT>(at, points);
         }
     }
-}
 
-/// The length of what stands before the exponent of a literal, and the exponent; none if it has
-/// no exponent.
-#[inline(always)]
-fn split_exponent(literal: &[u8]) -> Option<(usize, i32)> {
-    let length = literal.len();
-    let is_mark = |back: usize| back <= length && literal[length - back] | 0x20 == b'e';
-    // Two digits behind a sign, as most programs write it, or one.
-    let mark = if is_mark(4) {
-        length - 4
-    } else if is_mark(3) {
-        length - 3
-    } else if is_mark(2) {
-        length - 2
-    } else {
-        literal.iter().position(|&byte| byte | 0x20 == b'e')?
-    };
-    let negative = literal[mark + 1] == b'-';
-    let signed = negative || literal[mark + 1] == b'+';
-    let mut exponent = 0;
-    for digit in &literal[mark + 1 + usize::from(signed)..] {
-        exponent = (exponent * 10 + i32::from(digit - b'0')).min(CAREFUL);
+    /// The values of the literals, and whether they are sure, each and all.
+    #[inline(always)]
+    fn quotients<T: FromLiteral, const COUNT: usize>(
+        &self,
+        count: usize,
+        numbers: &mut [T; LITERALS],
+        sure: &mut [bool; LITERALS],
+    ) -> bool {
+        let powers = &*POWERS;
+        let number = |eight: u32| f64::from(eight as i32);
+        let mut all_sure = true;
+        for i in 0..count {
+            let mantissa = if COUNT == SHORT {
+                number(self.eights[2 * i]) * 1e8 + number(self.eights[2 * i + 1])
+            } else {
+                let upper = number(self.eights[4 * i]) * 1e8 + number(self.eights[4 * i + 1]);
+                let lower = number(self.eights[4 * i + 2]) * 1e8 + number(self.eights[4 * i + 3]);
+                upper * 1e16 + lower
+            };
+            // Without a point there are 32.
+            let fraction = (self.place[i].leading_zeros() % 32) as i32;
+            let power = fraction - self.exponent[i] + POWER_MAX;
+            let power = powers[power.clamp(0, 2 * POWER_MAX) as usize];
+            let sign = u64::from(self.first[i] == b'-') << 63;
+            let divisor = f64::from_bits(power.to_bits() ^ sign);
+            (numbers[i], sure[i]) = T::of_quotient(mantissa, divisor);
+            all_sure &= sure[i];
+        }
+        all_sure
     }
-    Some((mark, if negative { -exponent } else { exponent }))
 }

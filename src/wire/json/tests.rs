@@ -79,6 +79,18 @@ fn numbers_of_all_shapes_are_correctly_rounded() {
     agree_on(600);
 }
 
+#[test]
+fn marks_of_exponents_are_found_wherever_they_stand() {
+    // Every byte of the first blocks is once that of an `e`, beside literals that are left out.
+    for spaces in 0..80 {
+        let long = format!("0.{:040}e-3", 7);
+        let text = ["1e5", "-2.5E-07", &long, "1.5e+300", "3e0000001", "12e+3", "4.5"];
+        let literals: Vec<String> = text.iter().cycle().take(70).map(|&x| x.into()).collect();
+        let separator = format!(",{:spaces$}", "");
+        agree::<f64>(&literals, &separator);
+    }
+}
+
 /// `cargo test --release --lib -- --ignored numbers_by_the_hundred_million`
 #[test]
 #[ignore = "takes a quarter of an hour"]

@@ -33,14 +33,10 @@ pub struct Classes {
     pub close: u64,
 }
 
-/// Where the digits of a number are: so many bytes, a point among them or not, before `end`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Digits {
-    /// The place after the last one.
-    pub end: u32,
-    /// How many bytes there are.
-    pub length: u32,
-}
+/// How many numbers of at most 16 bytes are read at once.
+pub const SHORT: usize = 4;
+/// How many numbers of at most 32 bytes are read at once.
+pub const LONG: usize = 2;
 
 /// The steps that each CPU level has its own instructions for.
 pub trait Vector: Copy {
@@ -50,17 +46,32 @@ pub trait Vector: Copy {
     /// Writes the places of the bits, plus `base`, and gives how many there are.
     fn places(self, bits: u64, base: u32, list: &mut [u32; BLOCK]) -> usize;
 
-    /// Reads four numbers of at most 16 bytes: the upper and lower eight digits of each, and how
-    /// many digits stand after the point (16 if there is no point). All end at 17 or later.
-    fn four_short(self, text: &[u8], digits: [Digits; 4]) -> ([[u32; 2]; 4], [u8; 4]);
+    /// Finds the exponents of `SHORT` or `LONG` numbers that end at these places, 33 or later. Bit
+    /// by bit, `members` says which of the 16 or 32 bytes before belong to the number, those of
+    /// the first number lowest; the answer says which of them are `e` or `E`.
+    fn marks<const COUNT: usize>(self, text: &[u8], ends: [u32; COUNT], members: u64) -> u64;
 
-    /// Reads two numbers of at most 32 bytes: their digits by eights, and how many stand after
-    /// the point (32 if there is no point). Both end at 33 or later.
-    fn two_long(self, text: &[u8], digits: [Digits; 2]) -> ([[u32; 4]; 2], [u8; 2]);
+    /// Reads the digits of such numbers: the digits by eights, two or four of them a number, and
+    /// which of the members are points. What is neither is left out.
+    fn digits<const COUNT: usize>(
+        self,
+        text: &[u8],
+        ends: [u32; COUNT],
+        members: u64,
+    ) -> ([u32; 8], u64);
 
     /// Puts at each place the byte that `from` says, or 0 for 0x80, together with the bits of
     /// `text`.
     fn arrange(self, bytes: &[u64; 2], from: &[u8; 16], text: &[u8; 16]) -> [u8; 16];
+}
+
+/// All bits up to the one that is set and not the highest, in each part of 16 bits for four
+/// numbers, or 32 for two.
+#[inline(always)]
+pub fn up_to<const COUNT: usize>(bits: u64) -> u64 {
+    let highest = if COUNT == SHORT { 0x8000_8000_8000_8000 } else { 0x8000_0000_8000_0000 };
+    let with_one = (bits + !highest) & highest;
+    bits | (bits - (with_one >> (64 / COUNT - 1)))
 }
 
 /// Work that is compiled once for each level.

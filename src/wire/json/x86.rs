@@ -6,18 +6,23 @@
 #![expect(unsafe_code, reason = "enters code for a CPU level; loads and stores of whole arrays")]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_loadu_si128, _mm_or_si128, _mm_shuffle_epi8, _mm_storeu_si128,
-    _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
-    _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set_m128i, _mm256_set1_epi8,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_shuffle_epi8, _mm256_storeu_si256,
-    _mm256_sub_epi8, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_castsi512_si128,
-    _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi32,
-    _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_or_si512,
-    _mm512_set1_epi8, _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_storeu_si512, _mm512_sub_epi8,
+    __m128i, __m256i, __m512i, _mm_loadu_si128, _mm_or_si128, _mm_shuffle_epi8, _mm_storeu_si128,
+    _mm256_alignr_epi8, _mm256_and_si256, _mm256_blendv_epi8, _mm256_bslli_epi128,
+    _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_packus_epi32,
+    _mm256_permute2x128_si256, _mm256_set_epi64x, _mm256_set_m128i, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_shuffle_epi8,
+    _mm256_storeu_si256, _mm256_sub_epi8, _mm512_add_epi32, _mm512_broadcast_i32x4,
+    _mm512_castsi256_si512, _mm512_castsi512_si128, _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask,
+    _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi32, _mm512_extracti32x4_epi32, _mm512_inserti64x4,
+    _mm512_loadu_si512, _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_mask_cmpeq_epi8_mask,
+    _mm512_mask_cmple_epu8_mask, _mm512_mask_mov_epi8, _mm512_maskz_compress_epi8,
+    _mm512_maskz_compress_epi64, _mm512_maskz_mov_epi8, _mm512_or_si512, _mm512_packus_epi32,
+    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_shuffle_epi8,
+    _mm512_storeu_si512, _mm512_sub_epi8,
 };
 
-use super::vector::{BLOCK, Classes, Digits, Vector, Work};
+use super::vector::{BLOCK, Classes, SHORT, Vector, Work, up_to};
 use crate::numeric::simd::Level;
 
 /// Does the work with the instructions of a level; none where the level has none for it.
@@ -42,27 +47,18 @@ unsafe fn avx2<W: Work>(work: W) -> W::Out {
 /// # Safety
 /// The CPU must have the features named here.
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi2")]
 unsafe fn avx512<W: Work>(work: W) -> W::Out {
     work.run(X86::<true>)
 }
 
 /// White space at the place that its lower four bits say; elsewhere a byte that is not there.
 const SPACES: [u8; 16] = [b' ', 0, 0, 0, 0, 0, 0, 0, 0, b'\t', b'\n', 0, 0, b'\r', 0, 0];
-/// The window that begins at `n` has its first `32 - n` bytes set.
-const ONES_THEN_ZEROS: [u8; 64] = half_set(true);
-/// The window that begins at `n` has its last `n` bytes set.
-const ZEROS_THEN_ONES: [u8; 64] = half_set(false);
-
-const fn half_set(first: bool) -> [u8; 64] {
-    let mut bytes = [0; 64];
-    let mut at = 0;
-    while at < 32 {
-        bytes[if first { at } else { at + 32 }] = 0xff;
-        at += 1;
-    }
-    bytes
-}
+/// What digits by ones, twos and fours are multiplied with, in turn, and added up by twos, fours
+/// and eights: 10 and 1, 100 and 1, 10,000 and 1.
+const TENS: i16 = 0x010a;
+const HUNDREDS: i32 = 0x0001_0064;
+const TEN_THOUSANDS: i32 = 0x0001_2710;
 
 /// 256-bit vectors, and 512-bit ones where they gain if it is `WIDE`.
 #[derive(Clone, Copy)]
@@ -88,15 +84,31 @@ impl<const WIDE: bool> Vector for X86<WIDE> {
     }
 
     #[inline(always)]
-    fn four_short(self, text: &[u8], digits: [Digits; 4]) -> ([[u32; 2]; 4], [u8; 4]) {
+    fn marks<const COUNT: usize>(self, text: &[u8], ends: [u32; COUNT], members: u64) -> u64 {
         // SAFETY: as above.
-        unsafe { four_short(text, digits) }
+        unsafe {
+            let bytes = before(text, ends);
+            if WIDE { marks_avx512(bytes, members) } else { marks_avx2(bytes, members) }
+        }
     }
 
     #[inline(always)]
-    fn two_long(self, text: &[u8], digits: [Digits; 2]) -> ([[u32; 4]; 2], [u8; 2]) {
+    fn digits<const COUNT: usize>(
+        self,
+        text: &[u8],
+        ends: [u32; COUNT],
+        members: u64,
+    ) -> ([u32; 8], u64) {
         // SAFETY: as above.
-        unsafe { two_long(text, digits) }
+        unsafe {
+            let bytes = before(text, ends);
+            let moved = bytes.map(|bytes| move_up::<COUNT>(bytes));
+            if WIDE {
+                digits_avx512::<COUNT>(bytes, moved, members)
+            } else {
+                digits_avx2::<COUNT>(bytes, moved, members)
+            }
+        }
     }
 
     #[inline(always)]
@@ -206,66 +218,138 @@ fn places_avx512(bits: u64, base: u32, list: &mut [u32; BLOCK]) {
     }
 }
 
-#[inline]
-#[target_feature(enable = "avx2,lzcnt")]
-fn four_short(text: &[u8], digits: [Digits; 4]) -> ([[u32; 2]; 4], [u8; 4]) {
-    let (even, [f0, f2]) = pair(text, digits[0], digits[2]);
-    let (odd, [f1, f3]) = pair(text, digits[1], digits[3]);
-    let mut halves = [[0; 2]; 4];
-    let eights = by_eights(even, odd);
-    // SAFETY: the array has the 32 bytes of the vector.
-    unsafe { _mm256_storeu_si256(halves.as_mut_ptr().cast(), eights) };
-    (halves, [f0, f1, f2, f3])
+/// The 16 or 32 bytes before each end. Always inlined, which the compiler does not
+/// do with the functions of a level.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn before<const COUNT: usize>(text: &[u8], ends: [u32; COUNT]) -> [__m256i; 2] {
+    let end = |at: usize| ends[at] as usize;
+    // SAFETY: as the caller says.
+    unsafe {
+        match COUNT {
+            SHORT => [
+                _mm256_set_m128i(load_16(text, end(1)), load_16(text, end(0))),
+                _mm256_set_m128i(load_16(text, end(3)), load_16(text, end(2))),
+            ],
+            _ => [load_32(text, end(0)), load_32(text, end(1))],
+        }
+    }
 }
 
-/// Two short numbers by fours, and how many digits stand after their points.
+/// Moves each byte of two numbers, or of one, to the next place.
 #[inline]
-#[target_feature(enable = "avx2,lzcnt")]
-fn pair(text: &[u8], a: Digits, b: Digits) -> (__m256i, [u8; 2]) {
-    let (a_end, b_end) = (a.end as usize, b.end as usize);
-    let bytes = _mm256_set_m128i(load_16(text, b_end), load_16(text, a_end));
-    let points = points(bytes);
-    // A bit below the sixteen stops the count where there is no point.
-    let a_fraction = (of_number(points << 16, a) | 0x8000).leading_zeros();
-    let b_fraction = (of_number(points, b) | 0x8000).leading_zeros();
-    let shifted = _mm256_set_m128i(load_16(text, b_end - 1), load_16(text, a_end - 1));
-    let before = _mm256_set_m128i(
-        load_16(&ONES_THEN_ZEROS, 32 + b_fraction as usize),
-        load_16(&ONES_THEN_ZEROS, 32 + a_fraction as usize),
-    );
-    let counted = _mm256_set_m128i(
-        load_16(&ZEROS_THEN_ONES, 32 + (b.length - u32::from(b_fraction < 16)) as usize),
-        load_16(&ZEROS_THEN_ONES, 32 + (a.length - u32::from(a_fraction < 16)) as usize),
-    );
-    let digits = _mm256_blendv_epi8(bytes, shifted, before);
-    (by_fours(digits, counted), [a_fraction as u8, b_fraction as u8])
+#[target_feature(enable = "avx2")]
+fn move_up<const COUNT: usize>(bytes: __m256i) -> __m256i {
+    if COUNT == SHORT {
+        return _mm256_bslli_epi128(bytes, 1);
+    }
+    let lower_above_zeros = _mm256_permute2x128_si256(bytes, bytes, 0x08);
+    _mm256_alignr_epi8(bytes, lower_above_zeros, 15)
 }
 
 #[inline]
-#[target_feature(enable = "avx2,lzcnt")]
-fn two_long(text: &[u8], digits: [Digits; 2]) -> ([[u32; 4]; 2], [u8; 2]) {
-    let (first, f0) = long(text, digits[0]);
-    let (second, f1) = long(text, digits[1]);
-    let eights = by_eights(first, second);
-    let mut quarters = [[0; 4]; 2];
-    let ordered = _mm256_permute4x64_epi64(eights, 0b11_01_10_00);
-    // SAFETY: the array has the 32 bytes of the vector.
-    unsafe { _mm256_storeu_si256(quarters.as_mut_ptr().cast(), ordered) };
-    (quarters, [f0, f1])
+#[target_feature(enable = "avx512f,avx512bw")]
+fn marks_avx512(bytes: [__m256i; 2], members: u64) -> u64 {
+    let lower = _mm512_or_si512(join(bytes), _mm512_set1_epi8(0x20));
+    _mm512_mask_cmpeq_epi8_mask(members, lower, _mm512_set1_epi8(b'e' as i8))
 }
 
-/// A long number by fours, and how many digits stand after its point.
 #[inline]
-#[target_feature(enable = "avx2,lzcnt")]
-fn long(text: &[u8], number: Digits) -> (__m256i, u8) {
-    let end = number.end as usize;
-    let bytes = load_32(text, end);
-    let fraction = of_number(points(bytes), number).leading_zeros();
-    let before = load_32(&ONES_THEN_ZEROS, 32 + fraction as usize);
-    let length = number.length - u32::from(fraction < 32);
-    let counted = load_32(&ZEROS_THEN_ONES, 32 + length as usize);
-    let digits = _mm256_blendv_epi8(bytes, load_32(text, end - 1), before);
-    (by_fours(digits, counted), fraction as u8)
+#[target_feature(enable = "avx512f,avx512bw")]
+fn digits_avx512<const COUNT: usize>(
+    bytes: [__m256i; 2],
+    moved: [__m256i; 2],
+    members: u64,
+) -> ([u32; 8], u64) {
+    let (bytes, moved) = (join(bytes), join(moved));
+    let points = _mm512_mask_cmpeq_epi8_mask(members, bytes, _mm512_set1_epi8(b'.' as i8));
+    // What stands before a point moves to where the point is.
+    let joined = _mm512_mask_mov_epi8(bytes, up_to::<COUNT>(points), moved);
+    let digits = _mm512_sub_epi8(joined, _mm512_set1_epi8(b'0' as i8));
+    let counted = _mm512_mask_cmple_epu8_mask(members, digits, _mm512_set1_epi8(9));
+    let ones = _mm512_maskz_mov_epi8(counted, digits);
+    let twos = _mm512_maddubs_epi16(ones, _mm512_set1_epi16(TENS));
+    let fours = _mm512_madd_epi16(twos, _mm512_set1_epi32(HUNDREDS));
+    // Each part of 128 bits has its eights twice.
+    let packed = _mm512_packus_epi32(fours, fours);
+    let eights = _mm512_madd_epi16(packed, _mm512_set1_epi32(TEN_THOUSANDS));
+    let once = _mm512_castsi512_si256(_mm512_maskz_compress_epi64(0b0101_0101, eights));
+    (store(once), points)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn join(halves: [__m256i; 2]) -> __m512i {
+    _mm512_inserti64x4(_mm512_castsi256_si512(halves[0]), halves[1], 1)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn marks_avx2(bytes: [__m256i; 2], members: u64) -> u64 {
+    let [lower, upper] =
+        bytes.map(|bytes| equal(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)), b'e'));
+    (lower | upper << 32) & members
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn digits_avx2<const COUNT: usize>(
+    bytes: [__m256i; 2],
+    moved: [__m256i; 2],
+    members: u64,
+) -> ([u32; 8], u64) {
+    let (first, first_points) = fours::<COUNT>(bytes[0], moved[0], members & 0xffff_ffff);
+    let (second, second_points) = fours::<COUNT>(bytes[1], moved[1], members >> 32);
+    // Packing takes 128 bits of each in turn.
+    let lower = _mm256_permute2x128_si256(first, second, 0x20);
+    let upper = _mm256_permute2x128_si256(first, second, 0x31);
+    let packed = _mm256_packus_epi32(lower, upper);
+    let eights = _mm256_madd_epi16(packed, _mm256_set1_epi32(TEN_THOUSANDS));
+    (store(eights), first_points | second_points << 32)
+}
+
+/// Digits by fours, and the points among them.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn fours<const COUNT: usize>(bytes: __m256i, moved: __m256i, members: u64) -> (__m256i, u64) {
+    let points = equal(bytes, b'.') & members;
+    // What stands before a point moves to where the point is.
+    let joined = _mm256_blendv_epi8(bytes, moved, to_bytes(up_to::<COUNT>(points) as u32));
+    let digits = _mm256_sub_epi8(joined, _mm256_set1_epi8(b'0' as i8));
+    let are_digits = _mm256_cmpeq_epi8(_mm256_min_epu8(digits, _mm256_set1_epi8(9)), digits);
+    let counted = _mm256_and_si256(are_digits, to_bytes(members as u32));
+    let twos = _mm256_maddubs_epi16(_mm256_and_si256(digits, counted), _mm256_set1_epi16(TENS));
+    (_mm256_madd_epi16(twos, _mm256_set1_epi32(HUNDREDS)), points)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store(numbers: __m256i) -> [u32; 8] {
+    let mut all = [0; 8];
+    // SAFETY: the array is as long as the vector.
+    unsafe { _mm256_storeu_si256(all.as_mut_ptr().cast(), numbers) };
+    all
+}
+
+/// Which bytes are equal to one.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn equal(bytes: __m256i, byte: u8) -> u64 {
+    let equal = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte as i8));
+    u64::from(_mm256_movemask_epi8(equal) as u32)
+}
+
+/// Bytes of ones or zeros for bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn to_bytes(bits: u32) -> __m256i {
+    let which_byte =
+        _mm256_set_epi64x(0x0303_0303_0303_0303, 0x0202_0202_0202_0202, 0x0101_0101_0101_0101, 0);
+    let which_bit = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64 as i64);
+    let spread = _mm256_shuffle_epi8(_mm256_set1_epi32(bits as i32), which_byte);
+    _mm256_cmpeq_epi8(_mm256_and_si256(spread, which_bit), which_bit)
 }
 
 #[inline]
@@ -278,36 +362,6 @@ fn arrange(bytes: &[u64; 2], from: &[u8; 16], text: &[u8; 16]) -> [u8; 16] {
     // SAFETY: the array is as long as the vector.
     unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_or_si128(arranged, load_16(text, 16))) };
     out
-}
-
-/// The points in 32 bytes.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn points(bytes: __m256i) -> u32 {
-    _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.' as i8))) as u32
-}
-
-/// Those of the points that belong to a number whose last byte has the top bit.
-#[inline(always)]
-fn of_number(points: u32, digits: Digits) -> u32 {
-    points & !(u32::MAX >> 1 >> (digits.length - 1))
-}
-
-/// Digits to numbers of four, in lanes of 32 bits; bytes that are not counted are zeros.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn by_fours(bytes: __m256i, counted: __m256i) -> __m256i {
-    let digits = _mm256_and_si256(_mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0' as i8)), counted);
-    // 10 and 1, 100 and 1, in turn.
-    let twos = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010a));
-    _mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064))
-}
-
-/// Numbers of four digits to numbers of eight, those of the first vector first in each half.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn by_eights(first: __m256i, second: __m256i) -> __m256i {
-    _mm256_madd_epi16(_mm256_packus_epi32(first, second), _mm256_set1_epi32(0x0001_2710))
 }
 
 /// The 16 bytes that end at a place.

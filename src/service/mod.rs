@@ -1,5 +1,6 @@
 //! The use of the mathematics: from a request to an answer, with limits and metrics. No HTTP.
 
+pub mod background;
 pub mod budget;
 pub mod keys;
 pub mod metrics;

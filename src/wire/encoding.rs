@@ -16,12 +16,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
 use super::coding::Coding;
 use super::problem::Problem;
 use super::{App, answer};
+use crate::service::background::in_background;
 use crate::service::budget::Charge;
 
 /// Shorter answers are sent as they are: they fit into a packet anyway.
@@ -197,7 +198,7 @@ impl Encoded {
         let text = self.text.split_to(self.text.len().min(PIECE));
         let is_last = self.text.is_empty() && (is_over || self.body.is_end_stream());
         if let State::Idle(mut encoder) = std::mem::replace(&mut self.state, State::Over) {
-            self.state = State::Working(spawn_blocking(move || {
+            self.state = State::Working(in_background(move || {
                 encoder.write_all(&text)?;
                 if is_last {
                     return Ok((encoder.finish()?, None));

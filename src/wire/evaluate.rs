@@ -29,6 +29,7 @@ use crate::numeric::catalogue::{self, family_of};
 use crate::numeric::loss::Loss;
 use crate::numeric::simd::{Level, Number};
 use crate::numeric::spare;
+use crate::service::background::in_background;
 use crate::service::budget::Charge;
 use crate::service::keys::{Admission, Key};
 use crate::service::metrics::Stage;
@@ -139,7 +140,7 @@ async fn on_thread(
         admitted.cover(done.text.bytes())?;
         Ok((done, admitted.into_charge()))
     };
-    let done = within(&app, deadline, tokio::task::spawn_blocking(work)).await?;
+    let done = within(&app, deadline, in_background(work)).await?;
     let (done, charge) = done.map_err(|error| {
         tracing::error!(loss = name, error = ?error.to_string(), "an evaluation panicked");
         Problem::internal()

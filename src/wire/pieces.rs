@@ -13,6 +13,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::App;
 use super::json::answer::Pieces;
+use crate::service::background::in_background;
 use crate::service::metrics::Stage;
 
 /// A body of pieces.
@@ -49,7 +50,7 @@ impl HttpBody for InPieces {
         while this.next < this.pieces.count() && this.printing.len() < this.ahead {
             let (pieces, piece) = (this.pieces.clone(), this.next);
             this.next += 1;
-            this.printing.push_back(tokio::task::spawn_blocking(move || {
+            this.printing.push_back(in_background(move || {
                 let started = Instant::now();
                 (pieces.print(piece), started.elapsed())
             }));

@@ -88,10 +88,14 @@ pub fn find(name: &str) -> Option<&'static Loss> {
     static BY_NAME: LazyLock<HashMap<String, &'static Loss>> = LazyLock::new(|| {
         let names = |loss: &'static Loss| {
             let card = &loss.card;
-            card.aliases.iter().chain([&card.name]).map(move |name| (plain(name), loss))
+            let plain = card.aliases.iter().chain([&card.name]).map(|name| plain(name));
+            plain.chain([card.name.to_owned()]).map(move |name| (name, loss))
         };
         all().flat_map(names).collect()
     });
+    if let Some(loss) = BY_NAME.get(name) {
+        return Some(loss);
+    }
     let plain = plain(name);
     let without_ending = plain.strip_suffix("loss").unwrap_or(&plain);
     BY_NAME.get(&plain).or_else(|| BY_NAME.get(without_ending)).copied()

@@ -12,35 +12,46 @@ use axum::routing::MethodRouter;
 
 use super::App;
 use super::problem::Problem;
-use crate::service::keys::KeyStore;
+use super::site::with_key;
 use crate::service::keys::file::Scope;
+use crate::service::keys::{Key, KeyStore};
 
-/// Where a request comes from. The server puts it among the request's extensions.
+/// Where a request comes from. Handlers find it among the request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
 /// A route that asks for a key with this scope, if the server has keys.
 pub fn guarded(route: MethodRouter<App>, scope: Scope, app: &App) -> MethodRouter<App> {
     match &app.keys {
-        Some(keys) => route.route_layer(from_fn_with_state((keys.clone(), scope), authenticate)),
+        Some(keys) => route.route_layer(from_fn_with_state((keys.clone(), scope), guard)),
         None => route,
     }
 }
 
 /// Admits a request whose key has the scope. The key is among the extensions of request and answer.
-async fn authenticate(
+async fn guard(
     State((keys, scope)): State<(Arc<KeyStore>, Scope)>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let peer = request.extensions().get::<Peer>();
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
-    let presented = presented(request.headers());
-    let key = keys.authenticate(presented, scope, address, Instant::now())?;
+    let peer = request.extensions().get().copied();
+    let key = authenticate(&keys, scope, peer, request.headers())?;
     request.extensions_mut().insert(key.clone());
-    let mut response = next.run(request).await;
-    response.extensions_mut().insert(key);
-    Ok(response)
+    Ok(with_key(next.run(request).await, Some(key)))
+}
+
+/// The key of a request, if it has the scope.
+///
+/// # Errors
+/// That there is none, or not that scope, or too many wrong ones came from there.
+pub fn authenticate(
+    keys: &KeyStore,
+    scope: Scope,
+    peer: Option<Peer>,
+    headers: &HeaderMap,
+) -> Result<Arc<Key>, Problem> {
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    Ok(keys.authenticate(presented(headers), scope, address, Instant::now())?)
 }
 
 /// The key in a request's head: empty where something else stands in its place, none if nothing

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
@@ -18,14 +17,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tower::Service as _;
 
-use super::App;
 use super::access::Peer;
 use super::framing;
 use super::guard::{Guarded, Patience, Phase};
 use super::holding::Holding;
 use super::http2;
+use super::site::Site;
 use super::tls::{self, Tls};
 
 /// Most bytes of a request's head. Of headers hyper takes 100, in memory that it need not clear.
@@ -56,10 +54,8 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
 /// What the connections of a port are served with.
 #[derive(Clone)]
 pub struct Host {
-    /// The routes.
-    pub router: Router,
-    /// What handlers share.
-    pub app: App,
+    /// What answers.
+    pub site: Site,
     /// How long clients may take.
     pub patience: Patience,
     /// Changes when connections should end.
@@ -90,14 +86,14 @@ pub async fn http1<S>(stream: S, peer: Peer, host: Host) -> &'static str
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Host { router, app, patience, mut stop } = host;
+    let Host { site, patience, mut stop } = host;
     let phase = Phase::new();
     let io = TokioIo::new(Guarded::new(stream, phase.clone(), patience));
     let service = service_fn(move |request| {
         let answering = phase.answering();
-        let answer = answer(request, peer, router.clone(), app.clone());
+        let answer = answer(request, peer, site.clone());
         async move {
-            let response = answer.await?;
+            let response = answer.await;
             // The connection is busy as long as the answer is not sent.
             Ok::<_, Infallible>(response.map(|body| Holding::new(body, answering)))
         }
@@ -140,24 +136,17 @@ pub fn reason(error: &hyper::Error) -> &'static str {
 }
 
 /// Answers one request.
-pub async fn answer(
-    request: Request<Incoming>,
-    peer: Peer,
-    router: Router,
-    app: App,
-) -> Result<Response<Body>, Infallible> {
+pub async fn answer(request: Request<Incoming>, peer: Peer, site: Site) -> Response<Body> {
     let problem = framing::fault(&request);
     let is_http2 = request.version() == Version::HTTP_2;
     let left = Arc::new(Mutex::new(None));
     let mut request =
         request.map(|body| Body::new(Received { body: Some(body), left: left.clone() }));
-    request.extensions_mut().insert(peer);
     let is_ambiguous = problem.is_some();
     if let Some(problem) = problem {
         request.extensions_mut().insert(problem);
     }
-    let mut router = router;
-    let mut response = router.call(request).await?;
+    let mut response = site.answer(Some(peer), request).await;
     // The lock is held for as long as it takes to look.
     let unread = left.lock().unwrap_or_else(PoisonError::into_inner).take();
     if is_http2 {
@@ -166,17 +155,17 @@ pub async fn answer(
         if let Some(body) = unread {
             tokio::spawn(keep(body));
         }
-        return Ok(response);
+        return response;
     }
     let is_read = match unread {
         None => true,
         Some(_) if is_ambiguous || response.headers().contains_key(header::CONNECTION) => false,
         Some(body) => timeout(UNREAD_PATIENCE, throw_away(body)).await.is_ok_and(|is_read| is_read),
     };
-    if !is_read || is_ambiguous || app.is_draining() {
+    if !is_read || is_ambiguous || site.app().is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    response
 }
 
 /// Keeps a body of HTTP/2, unread, until its client has had time to read the answer. The stream is

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{self, Path, Query, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::Response;
 use http_body_util::Full;
 use tokio::time::{Instant as Deadline, timeout_at};
@@ -33,7 +33,7 @@ use crate::service::background::in_background;
 use crate::service::budget::Charge;
 use crate::service::keys::{Admission, Key};
 use crate::service::metrics::Stage;
-use crate::service::request::{Dtype, Request, Scalars};
+use crate::service::request::{self, Dtype, Scalars};
 use crate::service::{self, Evaluate, Service};
 
 /// The pairs of a query string.
@@ -50,16 +50,25 @@ pub enum Form {
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Evaluates a loss.
-pub async fn evaluate(
+/// Evaluates the loss of that name.
+pub async fn named(
     State(app): State<App>,
     name: Result<Path<String>, PathRejection>,
-    query: Result<Query<Pairs>, QueryRejection>,
-    request: extract::Request,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let loss = find(name)?;
-    let scalars = scalars(loss, query)?;
-    let (mut parts, body) = request.into_parts();
+    let key = request.extensions_mut().remove();
+    evaluate(app, find(name)?, key, request).await
+}
+
+/// Evaluates a loss for a key, if the server has keys.
+pub async fn evaluate(
+    app: App,
+    loss: &'static Loss,
+    key: Option<Arc<Key>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let scalars = scalars(loss, request.uri())?;
+    let (parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
     let sure_json = says_json(&parts.headers)?;
     let coding = coding::of_body(&parts.headers)?;
@@ -73,7 +82,6 @@ pub async fn evaluate(
     let is_small = coding.is_none()
         && !loss.grows_faster
         && declared.is_some_and(|length| length <= app.config.inline_bytes_max);
-    let key = parts.extensions.remove::<Arc<Key>>();
     let limit = app.config.body_bytes_max;
     let admit = |key: Arc<Key>| key.admit(declared, limit, !is_small, Instant::now());
     let mut admission = key.map(admit).transpose()?;
@@ -374,11 +382,14 @@ pub fn find(name: Result<Path<String>, PathRejection>) -> Result<&'static Loss, 
 }
 
 /// What the query says.
-fn scalars(loss: &Loss, query: Result<Query<Pairs>, QueryRejection>) -> Result<Scalars, Problem> {
-    let Query(pairs) = query.map_err(|_| {
+fn scalars(loss: &Loss, uri: &Uri) -> Result<Scalars, Problem> {
+    let mut scalars = Scalars::default();
+    if uri.query().is_none() {
+        return Ok(scalars);
+    }
+    let Query::<Pairs>(pairs) = Query::try_from_uri(uri).map_err(|_| {
         Problem::new(Code::MalformedQuery, "the query string is not a list of name=value pairs")
     })?;
-    let mut scalars = Scalars::default();
     for (name, value) in pairs {
         scalars.set_query(&loss.card, &name, &value)?;
     }
@@ -386,7 +397,7 @@ fn scalars(loss: &Loss, query: Result<Query<Pairs>, QueryRejection>) -> Result<S
 }
 
 /// How many bytes a request's numbers and the answer take.
-fn memory<T: Number>(loss: &Loss, request: &Request<T>) -> usize {
+fn memory<T: Number>(loss: &Loss, request: &request::Request<T>) -> usize {
     /// The inputs, outputs of the same size, and room for what bodies keep beside.
     const COPIES: usize = 3;
     /// A pair has a similarity, a slope and a place in the table that is turned over.

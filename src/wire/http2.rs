@@ -41,18 +41,18 @@ pub async fn serve<S>(stream: S, peer: Peer, host: Host) -> &'static str
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Host { router, app, patience, mut stop } = host;
+    let Host { site, patience, mut stop } = host;
     let phase = Phase::new();
     // The watch below has the times for reading; the guard only sees whether the client reads.
     let _busy = phase.answering();
     let io = TokioIo::new(Guarded::new(stream, phase.clone(), patience));
     let streams = Arc::new(Streams::new(patience));
-    let (begun, served) = (streams.clone(), app.clone());
+    let (begun, served) = (streams.clone(), site.clone());
     let service = service_fn(move |request| {
         let stream = begun.begin();
-        let answer = answer(request, peer, router.clone(), served.clone());
+        let answer = answer(request, peer, served.clone());
         async move {
-            let response = answer.await?;
+            let response = answer.await;
             Ok::<_, std::convert::Infallible>(response.map(|body| Paced::new(body, stream)))
         }
     });
@@ -82,7 +82,7 @@ where
                 is_asked_to_end = true;
                 connection.as_mut().graceful_shutdown();
             }
-            _ = every.tick() => match streams.verdict(Instant::now(), app.is_draining()) {
+            _ = every.tick() => match streams.verdict(Instant::now(), site.app().is_draining()) {
                 Verdict::GoOn => {}
                 Verdict::End if is_asked_to_end => {}
                 Verdict::End => {

@@ -23,16 +23,15 @@ mod pieces;
 pub mod ops;
 pub mod observe;
 pub mod serve;
+pub mod site;
 pub mod tls;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Uri;
-use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, post};
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::service::Service;
 use crate::service::keys::file::Scope;
@@ -62,15 +61,18 @@ const fn route(
     Route { path, method, summary, statuses }
 }
 
+/// The path of evaluations and cards.
+pub const EVALUATION: &str = "/loss/{name}";
+
 /// Every route. `/v1/loss/{name}` is `/loss/{name}` under the name that stays.
 pub const ROUTES: [Route; 11] = [
     route(
-        "/loss/{name}",
+        EVALUATION,
         "POST",
         "evaluate a loss on a batch",
         &[200, 400, 401, 403, 404, 406, 408, 413, 415, 422, 429, 500, 503, 504],
     ),
-    route("/loss/{name}", "GET", "the card of a loss", &[200, 404]),
+    route(EVALUATION, "GET", "the card of a loss", &[200, 404]),
     route("/loss", "GET", "the catalogue", &[200, 400]),
     route("/metrics", "GET", "metrics in Prometheus's text format", &[200, 401, 403, 429]),
     route("/healthz", "GET", "whether the process is alive", &[200]),
@@ -85,47 +87,28 @@ pub const ROUTES: [Route; 11] = [
 /// The label of requests that match no route.
 pub const NO_ROUTE: &str = "other";
 
-/// The whole server, as one service that tests can call without a port.
-pub fn router(app: App) -> Router {
-    expect_series(&app);
-    let evaluation = || access::guarded(post(evaluate::evaluate), Scope::Evaluate, &app);
-    let on_main = app.config.operations_on_main;
-    let routes = if on_main { operations_routes(&app) } else { Router::new() };
-    let routes = routes
-        .route("/loss/{name}", evaluation().get(catalogue::card))
+/// All that users ask for.
+fn routes(app: &App) -> Router<App> {
+    expect_series(app);
+    let evaluation = || access::guarded(post(evaluate::named), Scope::Evaluate, app);
+    let routes = if app.config.operations_on_main { operations_routes(app) } else { Router::new() };
+    routes
+        .route(EVALUATION, evaluation().get(catalogue::card))
         .route("/v1/loss/{name}", evaluation().get(catalogue::card))
         .route("/loss", get(catalogue::list))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(page::docs))
         .route("/problems", get(page::problems))
         .route("/", get(page::start))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed);
-    layered(routes, app)
 }
 
-/// What operators ask, for a port of its own.
-pub fn operations(app: App) -> Router {
-    let routes = operations_routes(&app).fallback(not_found);
-    layered(routes.method_not_allowed_fallback(method_not_allowed), app)
-}
-
+/// What operators ask for.
 fn operations_routes(app: &App) -> Router<App> {
     Router::new()
         .route("/metrics", access::guarded(get(ops::metrics), Scope::Metrics, app))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/version", get(ops::version))
-}
-
-/// Routes with what lies around every one of them.
-pub fn layered(routes: Router<App>, app: App) -> Router {
-    routes
-        // Inside the observer, so that a panic is counted, logged and answered like any problem.
-        .layer(CatchPanicLayer::custom(observe::panicked))
-        // Outermost: gives every answer its id, and every problem its body.
-        .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
-        .with_state(app)
 }
 
 /// Makes every series before the first request.

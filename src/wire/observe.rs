@@ -1,22 +1,22 @@
 //! Around every request: its id, its metrics, its line in the log, and the body of its problem.
 
 use std::any::Any;
+use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use prometheus::IntGauge;
 
 use super::access::Peer;
 use super::encoding::{encode, is_short};
 use super::problem::Problem;
-use super::{App, NO_ROUTE, coding};
+use super::{App, coding};
 use crate::service::keys::Key;
 
 /// The methods that have a label of their own; all others are `other`.
@@ -42,27 +42,24 @@ impl Drop for InFlight {
     }
 }
 
-/// Observes one request.
-pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Observes one request, from this peer and for this route, and how it is responded to.
+pub async fn observe<F: Future<Output = Response>>(
+    app: &App,
+    peer: Option<Peer>,
+    route: &str,
+    request: Request,
+    respond: impl FnOnce(Request) -> F,
+) -> Response {
     let started = Instant::now();
     let _in_flight = InFlight::new(&app.metrics.requests_in_flight);
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let route = route.strip_prefix("/v1").unwrap_or(route);
     let method = label(request.method());
     let id = request_id(request.headers());
-    let peer = request.extensions().get().map(|&Peer(address)| tracing::field::display(address));
     let trace = trace_id(request.headers()).unwrap_or_default();
     let coding = coding::wanted(request.headers());
 
-    let mut request = request;
-    let response = match request.extensions_mut().remove::<Problem>() {
-        // Known to be wrong before it came here.
-        Some(problem) => problem.into_response(),
-        None => next.run(request).await,
-    };
+    let response = respond(request).await;
     let mut response =
-        if is_short(&response) { response } else { Box::pin(encode(&app, coding, response)).await };
+        if is_short(&response) { response } else { Box::pin(encode(app, coding, response)).await };
 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.metrics.refused(problem.code.code());
@@ -80,7 +77,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     tracing::debug!(
         request_id = id,
         trace_id = trace,
-        peer,
+        peer = peer.map(|Peer(address)| tracing::field::display(address)),
         key = key.as_ref().map(|key| tracing::field::debug(key.name())),
         route,
         method,
@@ -92,8 +89,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
 }
 
 /// The answer to a request whose handler panicked.
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
-pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
+pub fn panicked(panic: &(dyn Any + Send)) -> Response {
     let message = panic
         .downcast_ref::<&str>()
         .map(|message| (*message).to_owned())

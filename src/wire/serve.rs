@@ -7,19 +7,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{interval, sleep, timeout};
 
+use super::App;
 use super::access::Peer;
 use super::connection::{self, Host};
 use super::guard::Patience;
 use super::observe::InFlight;
+use super::site::Site;
 use super::tls::{self, Tls};
-use super::{App, operations, router};
 use crate::config::Config;
 use crate::numeric::spare;
 use crate::service::{Service, keys};
@@ -52,7 +52,7 @@ pub async fn serve(service: Service, tls: Option<Arc<Tls>>) -> io::Result<()> {
     let doors = Doors::new(config.connections(), config.connections_per_address_max);
     // Every connection has a receiver as long as it lasts.
     let (connections, stop_connections) = watch::channel(());
-    let host = Host::new(router(app.clone()), &app, stop_connections);
+    let host = Host::new(Site::new(app.clone()), stop_connections);
     tokio::select! {
         // Ends with the other one, and the listener with it.
         () = accept(listener, &doors, host, tls) => {}
@@ -159,7 +159,7 @@ async fn accept(listener: TcpListener, doors: &Doors, host: Host, tls: Option<Ar
             }
         };
         let Some(inside) = doors.let_in(address.ip(), place) else {
-            host.app.metrics.connection_ended("address-limit");
+            host.site.app().metrics.connection_ended("address-limit");
             continue;
         };
         if connection::prepare(&stream).is_err() {
@@ -168,7 +168,7 @@ async fn accept(listener: TcpListener, doors: &Doors, host: Host, tls: Option<Ar
         let (host, tls) = (host.clone(), tls.clone());
         tokio::spawn(async move {
             let _inside = inside;
-            let app = host.app.clone();
+            let app = host.site.app().clone();
             let _open = InFlight::new(&app.metrics.connections);
             let peer = Peer(address.ip());
             let end = connection::serve(stream, peer, host, tls).await;
@@ -190,7 +190,7 @@ fn serve_operations(address: &str, app: App) -> io::Result<SocketAddr> {
         let doors = Doors::new(OPERATIONS_CONNECTIONS, OPERATIONS_CONNECTIONS);
         // Its connections end with the process.
         let (_connections, stop) = watch::channel(());
-        accept(listener, &doors, Host::new(operations(app.clone()), &app, stop), None).await;
+        accept(listener, &doors, Host::new(Site::operations(app), stop), None).await;
     };
     thread::Builder::new().name("operations".to_owned()).spawn(move || runtime.block_on(serve))?;
     Ok(bound)
@@ -221,8 +221,9 @@ fn announce(app: &Service, address: SocketAddr, operations: Option<SocketAddr>) 
 }
 
 impl Host {
-    fn new(router: Router, app: &App, stop: watch::Receiver<()>) -> Host {
-        Host { router, app: app.clone(), patience: app.config.patience(), stop }
+    fn new(site: Site, stop: watch::Receiver<()>) -> Host {
+        let patience = site.app().config.patience();
+        Host { site, patience, stop }
     }
 }
 

@@ -271,6 +271,9 @@ fn operations_have_a_port_that_a_full_house_does_not_reach() {
         assert!(started.elapsed() < Duration::from_secs(2), "{path}");
     }
     assert!(get(&operations, "/loss").starts_with("HTTP/1.1 404"));
+    let mut stream = TcpStream::connect(&operations).unwrap();
+    write!(stream, "{}{BODY}", head(BODY.len())).unwrap();
+    assert!(next_head(&mut stream).starts_with("HTTP/1.1 404"));
 }
 
 #[test]

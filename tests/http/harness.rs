@@ -3,23 +3,21 @@
 use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use lossd::config::{Config, Given};
 use lossd::service::Service;
-use lossd::wire::router;
+use lossd::wire::site::Site;
 use serde_json::Value;
 use tokio::runtime::Runtime;
-use tower::ServiceExt;
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Runtime::new().expect("the tests need a runtime"));
 
 /// A server that no other test shares.
 pub(crate) struct Server {
-    router: Router,
+    site: Site,
     pub(crate) service: Arc<Service>,
 }
 
@@ -37,19 +35,18 @@ impl Server {
     pub(crate) fn with(given: Given) -> Server {
         let service = Service::new(Config::from(given)).expect("the keys file is right");
         let service = Arc::new(service);
-        Server::around(router(service.clone()), service)
+        Server::around(Site::new(service.clone()), service)
     }
 
     /// A server with other routes.
-    pub(crate) fn around(router: Router, service: Arc<Service>) -> Server {
-        Server { router, service }
+    pub(crate) fn around(site: Site, service: Arc<Service>) -> Server {
+        Server { site, service }
     }
 
     /// Sends a request and waits for its answer.
     pub(crate) fn send(&self, request: Request<Body>) -> Answer {
         RUNTIME.block_on(async {
-            let response = self.router.clone().oneshot(request).await.expect("the router answers");
-            let (parts, body) = response.into_parts();
+            let (parts, body) = self.respond(request).await.into_parts();
             let body = body.collect().await.expect("the body is in memory").to_bytes().to_vec();
             Answer { response: Response::from_parts(parts, ()), body }
         })
@@ -62,12 +59,17 @@ impl Server {
 
     /// As `begin`, for any request.
     pub(crate) fn start(&self, request: Request<Body>) -> Response<Body> {
-        RUNTIME.block_on(self.router.clone().oneshot(request)).expect("the router answers")
+        RUNTIME.block_on(self.respond(request))
+    }
+
+    async fn respond(&self, request: Request<Body>) -> Response<Body> {
+        let peer = request.extensions().get().copied();
+        self.site.answer(peer, request).await
     }
 
     /// Sends a body on a thread of its own.
     pub(crate) fn post_later(&self, path: &'static str, body: &'static str) -> JoinHandle<Answer> {
-        let server = Server::around(self.router.clone(), self.service.clone());
+        let server = Server::around(self.site.clone(), self.service.clone());
         thread::spawn(move || server.post(path, body))
     }
 

@@ -11,6 +11,7 @@ use axum::http::{Request, header};
 use hyper::body::Frame;
 use lossd::config::Given;
 use lossd::service::queue::Slot;
+use lossd::wire::site::Site;
 use serde_json::json;
 
 use crate::harness::{Answer, Server};
@@ -195,7 +196,7 @@ async fn boom() {
 fn a_panic_is_a_500_that_tells_nothing() {
     let service = Server::new().service;
     let routes = axum::Router::new().route("/boom", axum::routing::get(boom));
-    let server = Server::around(lossd::wire::layered(routes, service.clone()), service);
+    let server = Server::around(Site::around(routes, service.clone()), service);
     let answer = server.get("/boom");
     assert_eq!(kind(&answer), (500, "internal".to_owned()));
     assert!(!answer.text().contains("secret"), "{}", answer.text());

@@ -12,22 +12,21 @@ pub mod request;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{self, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::runtime::{self, Runtime};
-use tower::ServiceExt;
 
-use super::{App, router};
+use super::App;
+use super::site::Site;
 use crate::config::Config;
 use crate::service::Service;
 
 /// A server that nothing reaches but what a target sends it.
 struct Server {
     app: App,
-    router: Router,
+    site: Site,
     runtime: Runtime,
 }
 
@@ -43,7 +42,7 @@ impl Server {
         let app = Arc::new(Service::new(config).expect("no keys file is read"));
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a thread is enough for it");
-        Server { router: router(app.clone()), app, runtime }
+        Server { site: Site::new(app.clone()), app, runtime }
     }
 
     /// Nothing that a request held is left behind.
@@ -58,8 +57,7 @@ impl Server {
 fn answer(request: http::Request<Body>) -> (StatusCode, Vec<u8>) {
     SERVER.with(|server| {
         let answer = server.runtime.block_on(async {
-            let response = server.router.clone().oneshot(request).await;
-            let (head, body) = response.expect("the router answers").into_parts();
+            let (head, body) = server.site.answer(None, request).await.into_parts();
             let is_problem = head.headers[header::CONTENT_TYPE] == "application/problem+json";
             assert_eq!(is_problem, !head.status.is_success(), "{}", head.status);
             let body = body.collect().await.expect("it is in memory").to_bytes();

@@ -48,8 +48,8 @@ fn heard(input: &[u8], step: usize, is_patient: bool) -> Vec<Answer> {
             leaves: None,
         };
         let (_running, stop) = watch::channel(());
-        let (router, app) = (server.router.clone(), server.app.clone());
-        let host = Host { router, patience: app.config.patience(), app, stop };
+        let (site, patience) = (server.site.clone(), server.app.config.patience());
+        let host = Host { site, patience, stop };
         let connection = http1(client, Peer(IpAddr::V4(Ipv4Addr::LOCALHOST)), host);
         let end = server.runtime.block_on(async { timeout(PATIENCE, connection).await });
         let end = end.expect("the connection ends");

@@ -140,6 +140,8 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
+    /// Those of evaluations that were answered, nearly all, which need not be looked for.
+    evaluated: (IntCounter, Histogram),
     stages: [Histogram; Stage::ALL.len()],
     /// Evaluations, rows and elements of each loss.
     losses: HashMap<&'static str, [IntCounter; 3]>,
@@ -157,6 +159,11 @@ pub struct Metrics {
     keys: [IntCounterVec; 2],
 }
 
+/// The route of evaluations.
+pub const EVALUATION: &str = "/loss/{name}";
+/// The labels of an evaluation that was answered.
+const EVALUATED: [&str; 3] = [EVALUATION, "POST", "200"];
+
 /// The version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -167,11 +174,15 @@ impl Metrics {
     /// All metrics, with every series of losses and stages at zero.
     pub fn new(level: Level, jobs_limit: usize, memory_limit: usize) -> Metrics {
         let registry = Registry::new();
-        let stages = histograms(2);
+        let (requests, durations, stages) = (counters(0), histograms(1), histograms(2));
         let of_losses = [counters(3), counters(4), counters(5)];
         let mut metrics = Metrics {
-            requests: counters(0),
-            durations: histograms(1),
+            evaluated: (
+                requests.with_label_values(&EVALUATED),
+                durations.with_label_values(&[EVALUATION]),
+            ),
+            requests,
+            durations,
             stages: Stage::ALL.map(|stage| stages.with_label_values(&[stage.name()])),
             losses: HashMap::new(),
             requests_in_flight: gauge(6),
@@ -254,8 +265,14 @@ impl Metrics {
 
     /// Counts an answered request.
     pub fn answered(&self, route: &str, method: &str, status: &str, took: Duration) {
-        self.requests.with_label_values(&[route, method, status]).inc();
-        self.durations.with_label_values(&[route]).observe(took.as_secs_f64());
+        let labels = [route, method, status];
+        if labels == EVALUATED {
+            self.evaluated.0.inc();
+            self.evaluated.1.observe(took.as_secs_f64());
+        } else {
+            self.requests.with_label_values(&labels).inc();
+            self.durations.with_label_values(&[route]).observe(took.as_secs_f64());
+        }
     }
 
     /// Counts a refused request.

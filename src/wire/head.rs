@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use tokio::time::Instant as Deadline;
 
 use super::evaluate::Form;
@@ -75,7 +75,7 @@ fn unsupported(detail: &str) -> Problem {
 
 /// Until when the caller waits.
 pub fn caller_deadline(headers: &HeaderMap) -> Result<Option<Deadline>, Problem> {
-    const NAME: &str = "x-request-timeout-ms";
+    const NAME: HeaderName = HeaderName::from_static("x-request-timeout-ms");
     const DAY: u64 = 86_400_000;
     let Some(value) = headers.get(NAME) else { return Ok(None) };
     let millis = value.to_str().ok().and_then(|text| text.parse::<u64>().ok());

@@ -35,6 +35,7 @@ use axum::routing::{get, post};
 
 use crate::service::Service;
 use crate::service::keys::file::Scope;
+use crate::service::metrics::EVALUATION;
 use problem::{Code, Problem};
 
 /// What every handler shares.
@@ -60,9 +61,6 @@ const fn route(
 ) -> Route {
     Route { path, method, summary, statuses }
 }
-
-/// The path of evaluations and cards.
-pub const EVALUATION: &str = "/loss/{name}";
 
 /// Every route. `/v1/loss/{name}` is `/loss/{name}` under the name that stays.
 pub const ROUTES: [Route; 11] = [

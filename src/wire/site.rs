@@ -1,28 +1,30 @@
 //! The server as one service. Every request is observed, and whatever panics has an answer.
 //! Evaluations, which are by far the most, go straight to work; all else goes through the router.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use pin_project_lite::pin_project;
 use tower::ServiceExt;
 
 use super::access::{Peer, authenticate};
 use super::evaluate::evaluate;
 use super::observe::{observe, panicked};
 use super::problem::Problem;
-use super::{App, EVALUATION, NO_ROUTE, method_not_allowed, not_found, operations_routes, routes};
+use super::{App, NO_ROUTE, method_not_allowed, not_found, operations_routes, routes};
 use crate::numeric::catalogue;
 use crate::numeric::loss::Loss;
 use crate::service::keys::Key;
 use crate::service::keys::file::Scope;
+use crate::service::metrics::EVALUATION;
 
 /// What answers the requests of a port.
 #[derive(Clone)]
@@ -65,7 +67,7 @@ impl Site {
         if self.evaluates
             && let Some(loss) = evaluated(&request)
         {
-            let respond = |request| caught(self.evaluate(loss, peer, request));
+            let respond = |request| Caught { respond: self.evaluate(loss, peer, request) };
             return observe(&self.app, peer, EVALUATION, request, respond).await;
         }
         let mut request = request;
@@ -120,18 +122,25 @@ async fn observed(State(app): State<App>, mut request: Request, next: Next) -> R
     let problem = request.extensions_mut().remove::<Problem>();
     let respond = async |request| match problem {
         Some(problem) => problem.into_response(),
-        None => caught(next.run(request)).await,
+        None => Caught { respond: next.run(request) }.await,
     };
     observe(&app, peer, route, request, respond).await
 }
 
-/// What a future answers, also if it panics.
-async fn caught(respond: impl Future<Output = Response>) -> Response {
-    let mut respond = pin!(respond);
-    poll_fn(|context| {
-        // What it leaves behind is not used again: it is dropped.
-        let polled = catch_unwind(AssertUnwindSafe(|| respond.as_mut().poll(context)));
+pin_project! {
+    /// What a future answers, also if it panics.
+    struct Caught<F> {
+        #[pin]
+        respond: F,
+    }
+}
+
+impl<F: Future<Output = Response>> Future for Caught<F> {
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        // After a panic it is not polled again, only dropped.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.project().respond.poll(context)));
         polled.unwrap_or_else(|panic| Poll::Ready(panicked(&*panic)))
-    })
-    .await
+    }
 }

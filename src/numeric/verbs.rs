@@ -31,17 +31,25 @@ pub fn sum_over<R: Real>(length: usize, f: impl Fn(usize) -> R) -> R {
 pub fn sum_of<R: Real, const K: usize>(x: [&[R]; K], f: impl Fn([R; K]) -> R) -> R {
     let length = x[0].len();
     let x = x.map(|x| x[..length].as_chunks::<LANES>());
-    let Lanes(lanes) = &mut Lanes([R::of(0.0); LANES]);
+    // Copies that only constants index, so that they stay in registers.
+    let mut sums = Lanes([R::of(0.0); LANES]);
     for group in 0..length / LANES {
-        let groups: [&[R; LANES]; K] = array::from_fn(|k| &x[k].0[group]);
+        let mut groups = [[R::of(0.0); LANES]; K];
+        for k in 0..K {
+            groups[k] = x[k].0[group];
+        }
         for i in 0..LANES {
-            lanes[i] = lanes[i] + f(array::from_fn(|k| groups[k][i]));
+            let mut element = [R::of(0.0); K];
+            for k in 0..K {
+                element[k] = groups[k][i];
+            }
+            sums.0[i] = sums.0[i] + f(element);
         }
     }
     for i in 0..length % LANES {
-        lanes[i] = lanes[i] + f(array::from_fn(|k| x[k].1[i]));
+        sums.0[i] = sums.0[i] + f(array::from_fn(|k| x[k].1[i]));
     }
-    total_of(lanes)
+    total_of(&mut sums.0)
 }
 
 /// Sums side by side, none of which lies across two lines of the cache.

@@ -34,6 +34,9 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
     /// Whether it has `after_softmax`: rows then share the work of the softmax.
     const SOFTMAX: bool = false;
 
+    /// Whether it writes all slopes of a row, whatever stood there before.
+    const WRITES_SLOPES: bool = false;
+
     /// Whether it may be a plain cross-entropy: a constant, so that its shorter way is compiled for
     /// no other loss.
     const CROSS_ENTROPY: bool = false;
@@ -68,7 +71,7 @@ pub trait Rowwise<const D: usize>: Sized + Sync {
     }
 
     /// The loss of the row of that number. Writes its slope in each input; the slopes come in as
-    /// zeros. A loss has either this or `after_softmax`.
+    /// zeros, unless it writes all of them. A loss has either this or `after_softmax`.
     #[inline(always)]
     fn row<R: Real>(
         &self,
@@ -351,7 +354,7 @@ where
                 continue;
             }
             // A softmax is written over whatever stands there.
-            if !L::SOFTMAX {
+            if !L::SOFTMAX && !L::WRITES_SLOPES {
                 for slope in &mut scratch {
                     slope.fill(R::of(0.0));
                 }

@@ -88,6 +88,43 @@ fn triplet<R: Real>(
     pick(violation < zero, zero, violation)
 }
 
+/// The same under the Euclidean distance without a swap, written over whatever the slopes were;
+/// none where a distance is 0 or next to it, or NaN.
+#[inline(always)]
+fn euclidean_triplet<R: Real>(
+    margin: f64,
+    eps: f64,
+    [anchor, positive, negative]: [&[R]; 3],
+    [slope_a, slope_p, slope_n]: [&mut [R]; 3],
+) -> Option<R> {
+    let metric = Metric::Norm { p: 2.0, eps };
+    let near = metric.distance(anchor, positive);
+    let far = metric.distance(anchor, negative);
+    if !(R::of(1e-30) < near && R::of(1e-30) < far) {
+        return None;
+    }
+    let (zero, eps) = (R::of(0.0), R::of(eps));
+    let violation = R::of(margin) + near - far;
+    if violation <= zero {
+        for slope in [slope_a, slope_p, slope_n] {
+            slope.fill(zero);
+        }
+        return Some(zero);
+    }
+    let active = pick(zero < violation, R::of(1.0), zero);
+    let (to_near, to_far) = (active / near, active / far);
+    let inputs = anchor.iter().zip(positive).zip(negative);
+    let slopes = slope_a.iter_mut().zip(slope_p).zip(slope_n);
+    for (((&a, &p), &n), ((slope_a, slope_p), slope_n)) in inputs.zip(slopes) {
+        let pull = (a - p + eps) * to_near;
+        let push = (a - n + eps) * to_far;
+        *slope_a = pull - push;
+        *slope_p = zero - pull;
+        *slope_n = push;
+    }
+    Some(violation)
+}
+
 struct TripletMargin {
     margin: f64,
     p: f64,
@@ -96,6 +133,7 @@ struct TripletMargin {
 }
 
 impl Rowwise<3> for TripletMargin {
+    const WRITES_SLOPES: bool = true;
     const CARD: Card = Card {
         name: "triplet_margin",
         title: "Triplet margin",
@@ -140,6 +178,16 @@ impl Rowwise<3> for TripletMargin {
         _target: Target<'_, R>,
         slope: [&mut [R]; 3],
     ) -> R {
+        let mut slope = slope;
+        if self.p == 2.0 && !self.swap {
+            let slope = slope.each_mut().map(|slope| &mut **slope);
+            if let Some(loss) = euclidean_triplet(self.margin, self.eps, x, slope) {
+                return loss;
+            }
+        }
+        for slope in &mut slope {
+            slope.fill(R::of(0.0));
+        }
         let metric = Metric::Norm { p: self.p, eps: self.eps };
         triplet(metric, self.margin, self.swap, x, slope)
     }

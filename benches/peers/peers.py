@@ -37,6 +37,8 @@ LOSSES = [
 ]
 QUICK_LOSSES = [LOSSES[0], LOSSES[4], LOSSES[8], LOSSES[9]]
 IN_CACHE, OUT_OF_CACHE = 1 << 16, 1 << 24
+# The limit in the cache: the same work as a bare loop, see limits.c.
+LOOP = "C loop"
 LIBRARIES = ["torch", "compile", "jax", "numpy"]
 PEERS = ["1 worker", "2 workers"]
 SIDE = 1000
@@ -75,22 +77,26 @@ class Program:
 
 @contextmanager
 def kernel_programs(options, threads):
-    """Our kernels, what memory can do, and the libraries; one thread has the same core for all."""
+    """Our kernels, what memory and bare loops can do, and the libraries; one thread has the same
+    core for all."""
     core = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if threads == 1 else []
     ours = [*core, options.programs / "examples/kernels"]
     theirs = [*core, sys.executable, HERE / "peer_kernels.py", str(threads)]
     with Program(*ours) as kernels, Program(*ours) as memory, Program(*theirs) as libraries:
-        yield kernels, memory, libraries
+        with Program(*core, options.programs / "limits") as loops:
+            yield kernels, memory, loops, libraries
 
 
 def kernel(options, programs, names, loss, elements, row, threads, limit=None):
     """The row of one loss, beside the libraries of these names."""
     note(f"kernel {loss} {elements} {row} {threads}")
-    kernels, memory, libraries = programs
+    kernels, memory, loops, libraries = programs
     case = (loss, elements, row, threads)
     contenders = {"ours": partial(kernels.ask, *case)}
     contenders |= {name: partial(libraries.ask, name, *case) for name in names}
-    if limit:
+    if limit == LOOP:
+        contenders["limit"] = partial(loops.ask, *case)
+    elif limit:
         contenders["limit"] = partial(memory.ask, limit, elements, 1, threads)
     found = rounds(contenders, 3 if options.quick else 5)
     figures = {name: figures["ns"] for name, figures in found.items()}
@@ -110,7 +116,7 @@ def kernels(options):
         with kernel_programs(options, threads) as programs:
             for elements in [IN_CACHE, OUT_OF_CACHE]:
                 for loss, row, limit in QUICK_LOSSES if options.quick else LOSSES:
-                    limit = limit if elements == OUT_OF_CACHE else None
+                    limit = limit if elements == OUT_OF_CACHE else LOOP
                     yield kernel(options, programs, LIBRARIES, loss, elements, row, threads, limit)
 
 

@@ -99,10 +99,7 @@ fn convert(values: &[f32; GROUP], decimals: &mut [Decimal; GROUP]) {
         exponent[i] += i32::from(over);
     }
 
-    let mut best = [0.0; GROUP];
-    let mut half_step = [0.0; GROUP];
-    let mut zeros = [0.0; GROUP];
-    let mut margin = [0.0; GROUP];
+    let mut shortest = Shortests::NONE;
     let mut very_short = false;
     for i in 0..GROUP {
         let (scaled, half_unit) = (scaled[i], half_unit[i]);
@@ -112,55 +109,45 @@ fn convert(values: &[f32; GROUP], decimals: &mut [Decimal; GROUP]) {
             zeros: 0.0,
             margin: f64::INFINITY,
         };
-        let shortest = all_nine
+        let found = all_nine
             .to_multiple(1e1, 1e-1, scaled, half_unit)
             .to_multiple(1e2, 1e-2, scaled, half_unit)
             .to_multiple(1e3, 1e-3, scaled, half_unit)
             .to_multiple(1e4, 1e-4, scaled, half_unit);
-        best[i] = shortest.multiple;
-        half_step[i] = shortest.half_step;
-        zeros[i] = shortest.zeros;
-        margin[i] = shortest.margin;
-        very_short |= 1e3 < shortest.half_step;
+        shortest.set(i, found);
+        very_short |= 1e3 < found.half_step;
     }
     // A number that no multiple of 10⁴ reads back as has none of a higher power either.
     if very_short {
         for i in 0..GROUP {
             let (scaled, half_unit) = (scaled[i], half_unit[i]);
-            let shortest = Shortest {
-                multiple: best[i],
-                half_step: half_step[i],
-                zeros: zeros[i],
-                margin: margin[i],
-            };
-            let shortest = shortest
+            let found = shortest
+                .get(i)
                 .to_multiple(1e5, 1e-5, scaled, half_unit)
                 .to_multiple(1e6, 1e-6, scaled, half_unit)
                 .to_multiple(1e7, 1e-7, scaled, half_unit)
                 .to_multiple(1e8, 1e-8, scaled, half_unit);
-            best[i] = shortest.multiple;
-            half_step[i] = shortest.half_step;
-            zeros[i] = shortest.zeros;
-            margin[i] = shortest.margin;
+            shortest.set(i, found);
         }
     }
 
     for i in 0..GROUP {
-        let to_tie = ((best[i] - scaled[i]).abs() - half_step[i]).abs();
-        let margin = if to_tie < margin[i] { to_tie } else { margin[i] };
+        let Shortest { multiple, half_step, zeros, margin } = shortest.get(i);
+        let to_tie = ((multiple - scaled[i]).abs() - half_step).abs();
+        let margin = if to_tie < margin { to_tie } else { margin };
         let bits = values[i].to_bits();
         let binary = binary_exponent(values[i]);
         let ordinary = bits & 0x007f_ffff != 0 && binary != 0 && binary != 255;
         let sure = u32::from(ordinary && DOUBT < margin);
 
-        let carried = best[i] == 1e9;
+        let carried = multiple == 1e9;
         let exponent = exponent[i] + i32::from(carried);
-        let significant = 9 - integer(zeros[i]) as i32;
+        let significant = 9 - integer(zeros) as i32;
         let sign = bits >> 31;
         let (length, tail) = extent(exponent, significant);
         let length = length as u32 + sign;
         let about = length << 8 | (length + tail as u32) << 16 | ((exponent - LEAST) as u32) << 24;
-        let [first, rest] = nine_digits(integer(if carried { 1e8 } else { best[i] }));
+        let [first, rest] = nine_digits(integer(if carried { 1e8 } else { multiple }));
         decimals[i] = [rest, first | u64::from(about) | u64::from(sign | sure << 8) << 32];
     }
 }
@@ -192,6 +179,40 @@ impl Shortest {
             zeros: self.zeros + if reads_back { 1.0 } else { 0.0 },
             margin: if to_edge < self.margin { to_edge } else { self.margin },
         }
+    }
+}
+
+/// The shortest decimals of a group, part by part.
+struct Shortests {
+    multiple: [f64; GROUP],
+    half_step: [f64; GROUP],
+    zeros: [f64; GROUP],
+    margin: [f64; GROUP],
+}
+
+impl Shortests {
+    const NONE: Shortests = Shortests {
+        multiple: [0.0; GROUP],
+        half_step: [0.0; GROUP],
+        zeros: [0.0; GROUP],
+        margin: [0.0; GROUP],
+    };
+
+    #[inline(always)]
+    fn get(&self, i: usize) -> Shortest {
+        Shortest {
+            multiple: self.multiple[i],
+            half_step: self.half_step[i],
+            zeros: self.zeros[i],
+            margin: self.margin[i],
+        }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, i: usize, shortest: Shortest) {
+        let Shortest { multiple, half_step, zeros, margin } = shortest;
+        (self.multiple[i], self.half_step[i]) = (multiple, half_step);
+        (self.zeros[i], self.margin[i]) = (zeros, margin);
     }
 }
 

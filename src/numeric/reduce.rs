@@ -28,13 +28,20 @@ impl BlockSum {
     /// Adds elements whose first one stands at a multiple of the number of lanes in the block.
     #[inline(always)]
     pub fn add<R: Real>(&mut self, values: &[R]) {
-        let mut groups = values.chunks_exact(LANES);
-        for group in &mut groups {
-            for (lane, value) in self.lanes.iter_mut().zip(group) {
-                *lane += value.to_f64();
+        let (groups, rest) = values.as_chunks::<LANES>();
+        for group in groups {
+            // Copies that only constants index, so that they stay in registers.
+            let mut wide = [0.0; LANES];
+            for i in 0..LANES {
+                wide[i] = group[i].to_f64();
             }
+            let mut lanes = self.lanes;
+            for i in 0..LANES {
+                lanes[i] += wide[i];
+            }
+            self.lanes = lanes;
         }
-        for (lane, value) in self.lanes.iter_mut().zip(groups.remainder()) {
+        for (lane, value) in self.lanes.iter_mut().zip(rest) {
             *lane += value.to_f64();
         }
     }

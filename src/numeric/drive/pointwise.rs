@@ -292,22 +292,24 @@ where
                 break;
             }
             let mut sum = BlockSum::ZERO;
-            for n in first..strips.min(first + BLOCK / STRIP) {
-                let x = x.each_ref().map(|x| x.strip(n));
-                if in_registers && n < full {
-                    // Copies that only constants index: none of them is ever in memory.
-                    let x = x.map(|x| Strip(*x));
-                    let mut value = Strip([R::of(0.0); STRIP]);
-                    let mut slope: [Strip<R>; D] = array::from_fn(|_| Strip([R::of(0.0); STRIP]));
-                    let x = x.each_ref().map(|x| &x.0);
-                    body::<L, R, false, K, D>(loss, x, &factor, &mut value, &mut slope);
-                    sum.add(&value.0);
-                    losses.put_full(n, &value);
-                    for (sink, slope) in slopes.iter_mut().zip(&slope) {
-                        sink.put_full(n, slope);
-                    }
-                    continue;
+            let end = strips.min(first + BLOCK / STRIP);
+            let light_end = if in_registers { end.min(full) } else { first };
+            for n in first..light_end {
+                // Copies that only constants index: none of them is ever in memory.
+                let x = x.each_ref().map(|x| Strip(*x.strip(n)));
+                let factor = Strip([scale; STRIP]);
+                let mut value = Strip([R::of(0.0); STRIP]);
+                let mut slope: [Strip<R>; D] = array::from_fn(|_| Strip([R::of(0.0); STRIP]));
+                let x = x.each_ref().map(|x| &x.0);
+                body::<L, R, false, K, D>(loss, x, &factor, &mut value, &mut slope);
+                sum.add(&value.0);
+                losses.put_full(n, &value);
+                for (sink, slope) in slopes.iter_mut().zip(&slope) {
+                    sink.put_full(n, slope);
                 }
+            }
+            for n in light_end..end {
+                let x = x.each_ref().map(|x| x.strip(n));
                 let weight = weight.as_ref().map(|weight| weight.strip(n));
                 if let Some(weight) = weight {
                     for i in 0..STRIP {

@@ -212,7 +212,8 @@ impl Pointwise<2, 1> for Huber {
         let d = p - t;
         let delta = R::of(self.delta);
         // The difference held within delta is the slope, and the area under it the loss.
-        let held = pick(d < -delta, -delta, pick(delta < d, delta, d));
+        let below = pick(delta < d, delta, d);
+        let held = pick(below < -delta, -delta, below);
         (held * (d - held * R::of(0.5)), [held])
     }
 }

@@ -19,6 +19,10 @@ pub enum Metric {
     Cosine,
 }
 
+/// Lengths above this, and their squares, are exact enough to be divided by; the others take more
+/// care.
+pub const SURELY_DIVIDES: f64 = 1e-30;
+
 /// torch's least norm in a cosine similarity.
 const COSINE_EPS: f64 = 1e-8;
 
@@ -63,7 +67,7 @@ impl Metric {
             _ => (f64::INFINITY, 0.0),
         };
         let difference = |i: usize| a[i] - b[i] + R::of(eps);
-        if p == 2.0 && R::of(1e-30) < distance {
+        if p == 2.0 && R::of(SURELY_DIVIDES) < distance {
             let share = factor / distance;
             let slopes = slope_a.iter_mut().zip(slope_b);
             for ((&a, &b), (slope_a, slope_b)) in a.iter().zip(b).zip(slopes) {
@@ -104,7 +108,7 @@ pub fn norm<R: Real, const K: usize>(p: f64, x: [&[R]; K], f: impl Fn([R; K]) ->
     }
     if p == 2.0 {
         let squares = sum_of(x, |x| f(x).squared());
-        if R::of(1e-30) < squares && squares < R::of(1e30) {
+        if R::of(SURELY_DIVIDES) < squares && squares < R::of(1e30) {
             return squares.sqrt();
         }
     }

@@ -141,7 +141,7 @@ pub struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
     /// Those of evaluations that were answered, nearly all, which need not be looked for.
-    evaluated: (IntCounter, Histogram),
+    usual: (IntCounter, Histogram),
     stages: [Histogram; Stage::ALL.len()],
     /// Evaluations, rows and elements of each loss.
     losses: HashMap<&'static str, [IntCounter; 3]>,
@@ -162,7 +162,7 @@ pub struct Metrics {
 /// The route of evaluations.
 pub const EVALUATION: &str = "/loss/{name}";
 /// The labels of an evaluation that was answered.
-const EVALUATED: [&str; 3] = [EVALUATION, "POST", "200"];
+const USUAL: [&str; 3] = [EVALUATION, "POST", "200"];
 
 /// The version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -177,10 +177,7 @@ impl Metrics {
         let (requests, durations, stages) = (counters(0), histograms(1), histograms(2));
         let of_losses = [counters(3), counters(4), counters(5)];
         let mut metrics = Metrics {
-            evaluated: (
-                requests.with_label_values(&EVALUATED),
-                durations.with_label_values(&[EVALUATION]),
-            ),
+            usual: (requests.with_label_values(&USUAL), durations.with_label_values(&[EVALUATION])),
             requests,
             durations,
             stages: Stage::ALL.map(|stage| stages.with_label_values(&[stage.name()])),
@@ -266,9 +263,9 @@ impl Metrics {
     /// Counts an answered request.
     pub fn answered(&self, route: &str, method: &str, status: &str, took: Duration) {
         let labels = [route, method, status];
-        if labels == EVALUATED {
-            self.evaluated.0.inc();
-            self.evaluated.1.observe(took.as_secs_f64());
+        if labels == USUAL {
+            self.usual.0.inc();
+            self.usual.1.observe(took.as_secs_f64());
         } else {
             self.requests.with_label_values(&labels).inc();
             self.durations.with_label_values(&[route]).observe(took.as_secs_f64());

@@ -2,7 +2,7 @@
 
 use crate::numeric::args::Args;
 use crate::numeric::card::{Bounds, Card, Default, Domain, Input, Param, ParamKind, Task};
-use crate::numeric::distance::Metric;
+use crate::numeric::distance::{Metric, SURELY_DIVIDES};
 use crate::numeric::drive::pointwise::Pointwise;
 use crate::numeric::drive::rowwise::{Rowwise, Target};
 use crate::numeric::loss::Loss;
@@ -100,7 +100,8 @@ fn euclidean_triplet<R: Real>(
     let metric = Metric::Norm { p: 2.0, eps };
     let near = metric.distance(anchor, positive);
     let far = metric.distance(anchor, negative);
-    if !(R::of(1e-30) < near && R::of(1e-30) < far) {
+    let least = R::of(SURELY_DIVIDES);
+    if !(least < near && least < far) {
         return None;
     }
     let (zero, eps) = (R::of(0.0), R::of(eps));
